@@ -1,0 +1,118 @@
+// Package event is the noun of the house: a verified webhook, whoever sent it.
+// Every other package imports it; it imports the standard library only.
+package event
+
+import (
+	"crypto/sha256"
+	"encoding/hex"
+	"fmt"
+	"strconv"
+	"time"
+	"unicode/utf8"
+)
+
+// MaxEventIDBytes is the longest event id that is accepted. Providers' ids are far shorter; composite ids
+// (a Vapi call with many tool calls) stay below it.
+const MaxEventIDBytes = 1024
+
+// plainIDBytes is the longest event id that goes into a workflow ID as it is. Temporal's own limit is 1,000 bytes,
+// the stock compose configuration's 255.
+const plainIDBytes = 200
+
+// Event is one verified webhook. Body is never serialised: Temporal histories carry a reference, Postgres the bytes.
+type Event struct {
+	ID         string            `json:"id"`         // uuid v8 made from Key(), see ID
+	Provider   string            `json:"provider"`   // the source's name: the path word, and the first part of the key
+	Scheme     string            `json:"scheme"`     // how the source signs: stripe, twilio, vapi, …
+	EventID    string            `json:"event_id"`   // the provider's id, or the composite that stands for it
+	Type       string            `json:"event_type"` // the provider's own name of the type
+	Account    string            `json:"account,omitempty"`
+	Livemode   *bool             `json:"livemode,omitempty"`
+	OccurredAt time.Time         `json:"occurred_at,omitzero"` // by the provider's clock; zero where it does not say
+	ReceivedAt time.Time         `json:"received_at,omitzero"` // by ours
+	Headers    map[string]string `json:"headers,omitempty"`    // the provider's allow-list only, canonical names
+	// ContentType is the media type as received, parameters included.
+	ContentType string `json:"content_type,omitempty"`
+	Body        []byte `json:"-"`
+	// BodyMasked says that credentials inside Body were replaced, so its signature no longer verifies.
+	BodyMasked bool `json:"body_masked,omitempty"`
+
+	// Chatty marks types that are sent many times a second and stored only when a route names them.
+	Chatty bool `json:"-"`
+
+	// Generation counts the replays of the event; 0 is the first run.
+	Generation int `json:"generation,omitempty"`
+	// Step and Epoch say which step of the plan an activity works on; empty outside activities.
+	Step  string `json:"step,omitempty"`
+	Epoch int    `json:"epoch,omitempty"`
+}
+
+// Key returns "provider:event_id", the event's identity for ever.
+func (e *Event) Key() string { return Key(e.Provider, e.EventID) }
+
+// WorkflowID returns the Temporal workflow ID of the event's runs.
+func (e *Event) WorkflowID() string { return WorkflowID(e.Provider, e.EventID) }
+
+// IdempotencyKey returns "key/step", and "key/step/epoch" once a replay repeats completed steps on purpose.
+// It is the same for every attempt of a step, so a receiver that keeps it does the work once.
+func (e *Event) IdempotencyKey() string {
+	key := e.Key() + "/" + e.Step
+	if e.Epoch > 0 {
+		key += "/" + strconv.Itoa(e.Epoch)
+	}
+	return key
+}
+
+// Key writes the identity of an event: "provider:event_id".
+func Key(provider, eventID string) string { return provider + ":" + eventID }
+
+// ID returns the uuid (version 8, RFC 9562 section 5.8) made from SHA-256 of a key. Every path and process knows the
+// id of an event without a read.
+func ID(key string) string {
+	sum := sha256.Sum256([]byte(key))
+	b := sum[:16]
+	b[6] = b[6]&0x0f | 0x80
+	b[8] = b[8]&0x3f | 0x80
+	return fmt.Sprintf("%x-%x-%x-%x-%x", b[0:4], b[4:6], b[6:8], b[8:10], b[10:16])
+}
+
+// WorkflowID writes "provider:event_id" when the event id is at most 200 bytes of printable ASCII, else
+// "provider:sha256-<hex>". It is the only function that writes a workflow ID of an event.
+func WorkflowID(provider, eventID string) string {
+	if plain(eventID) {
+		return Key(provider, eventID)
+	}
+	sum := sha256.Sum256([]byte(eventID))
+	return Key(provider, "sha256-"+hex.EncodeToString(sum[:]))
+}
+
+func plain(id string) bool {
+	if len(id) > plainIDBytes {
+		return false
+	}
+	for i := 0; i < len(id); i++ {
+		if id[i] < 0x20 || id[i] > 0x7e {
+			return false
+		}
+	}
+	return true
+}
+
+// CheckID reports why s cannot be an event id: empty, over 1,024 bytes, not UTF-8, or holding a control character
+// (Postgres text cannot hold NUL, and ids are printed in logs and terminals). It returns "" for a good one.
+func CheckID(s string) string {
+	switch {
+	case s == "":
+		return "is empty"
+	case len(s) > MaxEventIDBytes:
+		return fmt.Sprintf("is longer than %d bytes", MaxEventIDBytes)
+	case !utf8.ValidString(s):
+		return "is not UTF-8"
+	}
+	for _, r := range s {
+		if r < 0x20 || r >= 0x7f && r <= 0x9f {
+			return "holds a control character"
+		}
+	}
+	return ""
+}

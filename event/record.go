@@ -1,0 +1,86 @@
+package event
+
+import (
+	"encoding/json"
+	"time"
+)
+
+// Record is a row of the ledger as /v1 shows it: the columns of webhook_events, flat, null where unknown, times in UTC.
+type Record struct {
+	ID               string     `json:"id" db:"id"`
+	Provider         string     `json:"provider" db:"provider"`
+	Scheme           string     `json:"scheme" db:"scheme"`
+	EventID          string     `json:"event_id" db:"event_id"`
+	EventType        string     `json:"event_type" db:"event_type"`
+	Account          *string    `json:"account" db:"account"`
+	Livemode         *bool      `json:"livemode" db:"livemode"`
+	Status           Status     `json:"status" db:"status"`
+	Generation       int        `json:"generation" db:"generation"`
+	Epoch            int        `json:"epoch" db:"epoch"`
+	WorkflowID       string     `json:"workflow_id" db:"workflow_id"`
+	RunID            *string    `json:"run_id" db:"run_id"`
+	OriginalRunID    *string    `json:"original_run_id" db:"original_run_id"`
+	Attempts         int        `json:"attempts" db:"attempts"`
+	LastError        *string    `json:"last_error" db:"last_error"`
+	LastErrorType    *string    `json:"last_error_type" db:"last_error_type"`
+	OccurredAt       *time.Time `json:"occurred_at" db:"occurred_at"`
+	ReceivedAt       time.Time  `json:"received_at" db:"received_at"`
+	DispatchedAt     *time.Time `json:"dispatched_at" db:"dispatched_at"`
+	DispatchAttempts int        `json:"dispatch_attempts" db:"dispatch_attempts"`
+	NextDispatchAt   *time.Time `json:"next_dispatch_at" db:"next_dispatch_at"`
+	LeaseUntil       *time.Time `json:"lease_until" db:"lease_until"`
+	StartedAt        *time.Time `json:"started_at" db:"started_at"`
+	FinishedAt       *time.Time `json:"finished_at" db:"finished_at"`
+	Duplicates       int        `json:"duplicates" db:"duplicates"`
+	LastDuplicateAt  *time.Time `json:"last_duplicate_at" db:"last_duplicate_at"`
+	BodyMasked       bool       `json:"body_masked" db:"body_masked"`
+}
+
+// Detail is a record with its content and its steps.
+type Detail struct {
+	Record
+	Headers     map[string]string `json:"headers"`      // null once erased
+	ContentType *string           `json:"content_type"` // null once erased
+	Body        []byte            `json:"body"`         // base64 in JSON; null once erased
+	Payload     json.RawMessage   `json:"payload"`      // null until the run has begun
+	Steps       []StepRecord      `json:"steps"`
+	TemporalURL *string           `json:"temporal_url"` // the newest run in the Temporal UI, null before the first
+}
+
+// StepRecord is a row of event_steps.
+type StepRecord struct {
+	Step       string          `json:"step" db:"step"`
+	Epoch      int             `json:"epoch" db:"epoch"`
+	Status     Status          `json:"status" db:"status"`
+	Attempts   int             `json:"attempts" db:"attempts"`
+	Error      *string         `json:"error" db:"error"`
+	ErrorType  *string         `json:"error_type" db:"error_type"`
+	StartedAt  *time.Time      `json:"started_at" db:"started_at"`
+	FinishedAt *time.Time      `json:"finished_at" db:"finished_at"`
+	Result     json.RawMessage `json:"result" db:"result"`
+}
+
+// Filter narrows a listing. Zero fields do not narrow.
+type Filter struct {
+	Provider string
+	Type     string // a glob: * any run of characters, ? any one
+	Status   Status
+	Account  string
+	Contains json.RawMessage // JSON that the payload contains (Postgres @>)
+	Since    time.Time       // received at or after
+	Until    time.Time       // received before
+	Limit    int             // rows at most, 1 to 200
+	After    *Cursor         // rows older than this one
+}
+
+// Cursor is the place of a row in the order of the ledger: newest first by (received_at, id).
+type Cursor struct {
+	ReceivedAt time.Time
+	ID         string
+}
+
+// Page is one page of a listing, newest first; Next is nil on the last.
+type Page struct {
+	Events []Record
+	Next   *Cursor
+}

@@ -1,0 +1,46 @@
+package providers
+
+import (
+	"errors"
+	"fmt"
+)
+
+// Code says what kind of failure an Error is.
+type Code string
+
+// The codes of this package.
+const (
+	// CodeSignature: the request is not proven to come from the provider. The sender learns nothing more.
+	CodeSignature Code = "signature_invalid"
+	// CodeNoEvent: the request is genuine, but there is no event in it that can be kept.
+	CodeNoEvent Code = "event_invalid"
+)
+
+// The reasons of a signature failure: bounded words, fit for a metric label.
+const (
+	ReasonMissing   = "missing"   // a signing header is absent or empty
+	ReasonMalformed = "malformed" // it cannot be read
+	ReasonRepeated  = "repeated"  // a signing header came twice
+	ReasonStale     = "stale"     // the signed time is too old
+	ReasonFuture    = "future"    // the signed time lies ahead
+	ReasonMismatch  = "mismatch"  // no secret gives this signature
+)
+
+// Error is a request that cannot become an event.
+type Error struct {
+	Code Code
+	// Reason is one of the Reason words for CodeSignature, one sentence for CodeNoEvent. It never holds a secret, a
+	// signature, or more of the body than the name of a field.
+	Reason string
+}
+
+func (e *Error) Error() string { return string(e.Code) + ": " + e.Reason }
+
+func unverified(reason string) error { return &Error{Code: CodeSignature, Reason: reason} }
+
+func noEvent(format string, args ...any) error {
+	return &Error{Code: CodeNoEvent, Reason: fmt.Sprintf(format, args...)}
+}
+
+// errNoSecret is returned by constructors: an empty secret would verify anything that anybody signs with nothing.
+var errNoSecret = errors.New("a secret is empty: it would accept what anybody signs")

@@ -1,0 +1,62 @@
+package providers
+
+import (
+	"crypto/hmac"
+	"net/http"
+	"strings"
+	"time"
+)
+
+// only returns the single value of a signing header. Two different values are refused: net/http's Get would take the
+// first, a proxy the last, and the two would verify different requests.
+func only(h http.Header, name string) (string, error) {
+	values := h.Values(name)
+	switch {
+	case len(values) == 0 || len(values) == 1 && values[0] == "":
+		return "", unverified(ReasonMissing)
+	case len(values) > 1:
+		return "", unverified(ReasonRepeated)
+	case len(values[0]) > maxSignatureHeader:
+		return "", unverified(ReasonMalformed)
+	}
+	return values[0], nil
+}
+
+// inWindow refuses a signed time further than Tolerance from now, on either side. Exactly Tolerance passes.
+func inWindow(signed, now time.Time) error {
+	switch age := now.Sub(signed); {
+	case age > Tolerance:
+		return unverified(ReasonStale)
+	case age < -Tolerance:
+		return unverified(ReasonFuture)
+	}
+	return nil
+}
+
+// matches compares each wanted digest with each given one in constant time and without an early exit, so that the time
+// taken does not tell which secret or signature came close.
+func matches(wanted, given [][]byte) bool {
+	ok := false
+	for _, w := range wanted {
+		for _, g := range given {
+			ok = hmac.Equal(w, g) || ok
+		}
+	}
+	return ok
+}
+
+// keepHeaders copies the allowed headers, first value each.
+func keepHeaders(h http.Header, allowed []string) map[string]string {
+	kept := make(map[string]string, len(allowed))
+	for _, name := range allowed {
+		if v := h.Get(name); v != "" {
+			kept[name] = toText(v)
+		}
+	}
+	return kept
+}
+
+// toText makes a header value fit for a Postgres text column: valid UTF-8 without NUL.
+func toText(s string) string {
+	return strings.ReplaceAll(strings.ToValidUTF8(s, "\uFFFD"), "\x00", "")
+}

@@ -1,0 +1,59 @@
+// Package routing turns configuration into plans: an event's type is matched to named steps, each with its own retry
+// policy and time-outs. A plan is data: it is resolved once, in Begin, recorded in the run's history, and never
+// looked up again, so routes may change under running events.
+package routing
+
+import "time"
+
+// Plan is what one event's run will do, in order.
+type Plan struct {
+	// Route is the name of the route that matched, for people.
+	Route string `json:"route,omitempty"`
+	Steps []Step `json:"steps,omitempty"`
+}
+
+// Step is one activity with everything that was declared about it.
+type Step struct {
+	Name     string `json:"name"`
+	Activity string `json:"activity"`
+	// Inline steps make their first attempt as a local activity, in the same workflow task as Begin and Finish.
+	Inline bool `json:"inline,omitempty"`
+	// Done steps were completed by an earlier generation and are not repeated.
+	Done    bool    `json:"done,omitempty"`
+	Options Options `json:"options"`
+}
+
+// Options are the declared time-outs and retry policy of a step, named as in Temporal's ActivityOptions.
+type Options struct {
+	StartToCloseTimeout    Duration    `json:"start_to_close_timeout,omitzero"`
+	ScheduleToCloseTimeout Duration    `json:"schedule_to_close_timeout,omitzero"`
+	ScheduleToStartTimeout Duration    `json:"schedule_to_start_timeout,omitzero"`
+	HeartbeatTimeout       Duration    `json:"heartbeat_timeout,omitzero"`
+	RetryPolicy            RetryPolicy `json:"retry_policy,omitzero"`
+}
+
+// RetryPolicy is Temporal's RetryPolicy, field for field. Zero fields take Temporal's defaults: an initial interval of
+// 1 s, a coefficient of 2, a maximum interval of 100 times the initial one, no maximum of attempts.
+type RetryPolicy struct {
+	InitialInterval        Duration `json:"initial_interval,omitzero"`
+	BackoffCoefficient     float64  `json:"backoff_coefficient,omitzero"`
+	MaximumInterval        Duration `json:"maximum_interval,omitzero"`
+	MaximumAttempts        int32    `json:"maximum_attempts,omitzero"`
+	NonRetryableErrorTypes []string `json:"non_retryable_error_types,omitempty"`
+}
+
+// Duration is a time.Duration that reads and writes "30s" in JSON.
+type Duration time.Duration
+
+// Std returns d as a time.Duration.
+func (d Duration) Std() time.Duration { return time.Duration(d) }
+
+// MarshalText writes d as time.Duration does: "1m30s".
+func (d Duration) MarshalText() ([]byte, error) { return []byte(time.Duration(d).String()), nil }
+
+// UnmarshalText reads what MarshalText writes. It returns time.ParseDuration's error for anything else.
+func (d *Duration) UnmarshalText(text []byte) error {
+	parsed, err := time.ParseDuration(string(text))
+	*d = Duration(parsed)
+	return err
+}
