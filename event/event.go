@@ -47,6 +47,11 @@ type Event struct {
 	Epoch int    `json:"epoch,omitempty"`
 }
 
+// Ref returns what a run needs to know of an event whose content is in the ledger.
+func (e *Event) Ref() Event {
+	return Event{ID: e.ID, Provider: e.Provider, Scheme: e.Scheme, EventID: e.EventID, Type: e.Type, Generation: e.Generation}
+}
+
 // Key returns "provider:event_id", the event's identity for ever.
 func (e *Event) Key() string { return Key(e.Provider, e.EventID) }
 

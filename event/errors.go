@@ -1,0 +1,17 @@
+package event
+
+import "errors"
+
+// What the rooms tell each other about an event. The API alone turns them into a status.
+var (
+	// ErrNotFound: no such event.
+	ErrNotFound = errors.New("no such event")
+	// ErrNotFinal: the event is still being handled, so it cannot be replayed.
+	ErrNotFinal = errors.New("the event is not final yet")
+	// ErrErased: the event's content was erased; its row, and with it the uniqueness, stays.
+	ErrErased = errors.New("the event's content was erased")
+	// ErrUnavailable: no durable place could be reached; the sender should come again.
+	ErrUnavailable = errors.New("no durable place can be reached")
+	// ErrTooLargeNow: the ledger is away, and the body is too large for the second durable place.
+	ErrTooLargeNow = errors.New("the ledger is away and the body is too large to be kept elsewhere")
+)

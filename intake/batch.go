@@ -1,0 +1,199 @@
+package intake
+
+import (
+	"context"
+	"errors"
+	"slices"
+	"strings"
+	"time"
+
+	"hookflow/event"
+	"hookflow/store"
+)
+
+const (
+	// batchWriters: while one batch is being committed, the requests that arrive make up the next.
+	batchWriters = 2
+	// maxBatchRows and maxBatchBytes bound one statement.
+	maxBatchRows  = 256
+	maxBatchBytes = 8 << 20
+	// batchDeadline: a batch not answered by then counts as away.
+	batchDeadline = 750 * time.Millisecond
+	// leaseFor is how long the relay leaves a row to the process that wrote it.
+	leaseFor = 15 * time.Second
+)
+
+// errLedgerAway: the ledger did not take the event, or did not say so.
+var errLedgerAway = errors.New("the ledger does not answer")
+
+// arrival is a request waiting for the ledger's verdict.
+type arrival struct {
+	event   *event.Event
+	verdict chan verdict // buffered, so that a writer never waits for a request that gave up
+}
+
+type verdict struct {
+	outcome event.Outcome
+	err     error
+}
+
+// write hands e to a batch and waits for the verdict. errLedgerAway means: unknown, try the second place.
+func (in *Intake) write(ctx context.Context, e *event.Event) (event.Outcome, error) {
+	a := &arrival{event: e, verdict: make(chan verdict, 1)}
+	select {
+	case in.arrivals <- a:
+	case <-ctx.Done():
+		return "", ctx.Err()
+	}
+	select {
+	case v := <-a.verdict:
+		return v.outcome, v.err
+	case <-ctx.Done():
+		return "", ctx.Err()
+	}
+}
+
+func (in *Intake) writeBatches(ctx context.Context) {
+	for {
+		select {
+		case first := <-in.arrivals:
+			in.writeBatch(in.gather(first))
+		case <-ctx.Done():
+			return
+		}
+	}
+}
+
+// gather takes what waits already; it never waits for more.
+func (in *Intake) gather(first *arrival) []*arrival {
+	batch, bytes := []*arrival{first}, len(first.event.Body)
+	for len(batch) < maxBatchRows && bytes < maxBatchBytes {
+		select {
+		case a := <-in.arrivals:
+			batch, bytes = append(batch, a), bytes+len(a.event.Body)
+		default:
+			return batch
+		}
+	}
+	return batch
+}
+
+// writeBatch writes one row per key, in the order of the keys, and tells every request its verdict.
+func (in *Intake) writeBatch(batch []*arrival) {
+	if !in.ledger.closed() {
+		for _, a := range batch {
+			a.verdict <- verdict{err: errLedgerAway}
+		}
+		return
+	}
+	slices.SortStableFunc(batch, func(a, b *arrival) int { return strings.Compare(a.event.Key(), b.event.Key()) })
+	firsts, rows := in.rows(batch)
+	started := in.Now()
+	ctx, cancel := context.WithTimeout(context.Background(), batchDeadline)
+	defer cancel()
+	fresh, err := in.Store.InsertEvents(ctx, rows)
+	in.Metrics.Batch(len(rows), in.Now().Sub(started))
+	switch {
+	case store.Refused(err) && len(firsts) > 1:
+		in.release(rows)
+		in.writeApart(batch, firsts)
+		return
+	case store.Refused(err):
+		in.release(rows)
+		tell(batch, func(*arrival) verdict { return verdict{err: err} })
+		return
+	case err != nil:
+		in.release(rows)
+		in.ledger.report(false)
+		tell(batch, func(*arrival) verdict { return verdict{err: errLedgerAway} })
+		return
+	}
+	in.ledger.report(true)
+	in.settle(batch, firsts, rows, fresh)
+}
+
+// rows makes one ledger row per key. A row is leased to this process when its dispatcher has room, else the relay's.
+func (in *Intake) rows(batch []*arrival) (firsts map[string]*arrival, rows []store.Arrival) {
+	firsts = make(map[string]*arrival, len(batch))
+	lease := in.Now().Add(leaseFor)
+	for _, a := range batch {
+		if firsts[a.event.ID] != nil {
+			continue
+		}
+		firsts[a.event.ID] = a
+		row := store.Arrival{Event: a.event}
+		if in.queues.reserve(a.event.Provider) {
+			row.LeaseUntil = lease
+		}
+		rows = append(rows, row)
+	}
+	return firsts, rows
+}
+
+// settle queues what is new, notes what is not, and answers.
+func (in *Intake) settle(batch []*arrival, firsts map[string]*arrival, rows []store.Arrival, fresh map[string]bool) {
+	for _, row := range rows {
+		leased := !row.LeaseUntil.IsZero()
+		switch {
+		case fresh[row.ID] && leased:
+			in.Store.Remember(*row.Event)
+			in.queues.push(queued{Event: row.Ref(), leaseUntil: row.LeaseUntil, receivedAt: row.ReceivedAt})
+		case fresh[row.ID]:
+			in.queues.nudge()
+		case leased:
+			in.queues.release(row.Provider)
+		}
+	}
+	tell(batch, func(a *arrival) verdict {
+		if fresh[a.event.ID] && firsts[a.event.ID] == a {
+			return verdict{outcome: event.Accepted}
+		}
+		in.duplicates.add(a.event.ID)
+		return verdict{outcome: event.Duplicate}
+	})
+}
+
+// writeApart writes each key by itself, so that the row which Postgres refuses does not fail its neighbours.
+func (in *Intake) writeApart(batch []*arrival, firsts map[string]*arrival) {
+	copies := make(map[string][]*arrival, len(firsts))
+	for _, a := range batch {
+		copies[a.event.ID] = append(copies[a.event.ID], a)
+	}
+	for _, same := range copies {
+		in.writeBatch(same)
+	}
+}
+
+func (in *Intake) release(rows []store.Arrival) {
+	for _, row := range rows {
+		if !row.LeaseUntil.IsZero() {
+			in.queues.release(row.Provider)
+		}
+	}
+}
+
+func tell(batch []*arrival, of func(*arrival) verdict) {
+	for _, a := range batch {
+		a.verdict <- of(a)
+	}
+}
+
+// probeLedger asks once a second whether a ledger that was away answers again.
+func (in *Intake) probeLedger(ctx context.Context) {
+	tick := time.NewTicker(time.Second)
+	defer tick.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-tick.C:
+		}
+		if in.ledger.closed() {
+			continue
+		}
+		probe, cancel := context.WithTimeout(ctx, batchDeadline)
+		err := in.Store.Ping(probe)
+		cancel()
+		in.ledger.report(err == nil)
+	}
+}

@@ -1,0 +1,110 @@
+package intake
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"hookflow/store"
+)
+
+const (
+	// starters is the concurrency towards Temporal: a start takes some milliseconds, and a server on two cores does not
+	// take more than a few at a time any faster.
+	starters = 8
+	// refusedFor is how long a start that Temporal refuses is repeated before the event is failed: a namespace can be
+	// repaired within a day.
+	refusedFor = 24 * time.Hour
+	// maxRefusalPause bounds the pause between two starts of a refused event.
+	maxRefusalPause = 5 * time.Minute
+	// awayPause is how long rows rest after Temporal did not answer. The breaker keeps the load off meanwhile.
+	awayPause = time.Second
+)
+
+// startQueued starts what is queued, one at a time, until the queues are closed.
+func (in *Intake) startQueued(ctx context.Context) {
+	for {
+		next, more, ok := in.queues.pop()
+		if !ok {
+			return
+		}
+		if !in.awaitTemporal(ctx, next) {
+			continue // the lease is over or the process stops: the relay's
+		}
+		in.marks.starting(next.ID)
+		err := in.start(ctx, &next.Event, nil, !more)
+		in.note(next, err)
+	}
+}
+
+// awaitTemporal waits until the breaker lets a start through. It returns false when the row is no longer this process's.
+func (in *Intake) awaitTemporal(ctx context.Context, next queued) bool {
+	for !in.temporal.allow() {
+		select {
+		case <-ctx.Done():
+			in.marks.postpone(store.Postponed{Event: next.Event, Next: in.Now()})
+			return false
+		case <-time.After(100 * time.Millisecond):
+		}
+		if in.Now().After(next.leaseUntil) {
+			return false
+		}
+	}
+	return in.Now().Before(next.leaseUntil)
+}
+
+// note records how a start ended; the rows hear of it in batches.
+func (in *Intake) note(next queued, err error) {
+	switch {
+	case err == nil:
+		in.temporal.report(true)
+		in.Metrics.Dispatched("started")
+		in.marks.dispatched(next.Event)
+	case errors.Is(err, errAlreadyStarted) && next.Generation == 0:
+		in.temporal.report(true)
+		in.Metrics.Dispatched("already_started")
+		in.marks.dispatched(next.Event)
+	case errors.Is(err, errAlreadyStarted):
+		// The run of an older generation may still be closing. If it is this generation's own, its Begin settles the row.
+		in.temporal.report(true)
+		in.Metrics.Dispatched("already_started")
+		in.postpone(next, min(time.Second<<min(next.attempts, 6), time.Minute), "")
+	case errors.Is(err, errRefused):
+		in.temporal.report(true)
+		in.Metrics.Dispatched("refused")
+		in.refuse(next, err)
+	default:
+		in.temporal.report(false)
+		in.Metrics.Dispatched("unavailable")
+		in.postpone(next, awayPause, "")
+	}
+}
+
+func (in *Intake) postpone(next queued, pause time.Duration, refusal string) {
+	in.marks.postpone(store.Postponed{Event: next.Event, Next: in.Now().Add(pause), Refusal: refusal})
+}
+
+// refuse repeats a refused start for a day, then fails the event with the reason.
+func (in *Intake) refuse(next queued, reason error) {
+	in.Log.Error("Temporal refuses a run", "key", next.Key(), "error", reason)
+	if in.Now().Sub(next.receivedAt) < refusedFor {
+		in.postpone(next, min(time.Second<<min(next.attempts, 10), maxRefusalPause), reason.Error())
+		return
+	}
+	in.marks.drop(next.ID)
+	ctx, cancel := context.WithTimeout(context.Background(), batchDeadline)
+	defer cancel()
+	if err := in.Store.FailDispatch(ctx, next.Event, reason.Error(), in.Now()); err != nil {
+		in.Log.Warn("a refused event could not be failed yet", "key", next.Key(), "error", err)
+	}
+}
+
+// giveBack ends the leases of what was not started, so that another process need not wait for them to run out.
+func (in *Intake) giveBack() {
+	for _, left := range in.queues.rest() {
+		in.marks.postpone(store.Postponed{Event: left.Event, Next: in.Now()})
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), 2*time.Second)
+	defer cancel()
+	in.flush(ctx)
+}

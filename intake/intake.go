@@ -1,0 +1,148 @@
+// Package intake makes an event durable and unique before the sender hears 200, and sees to it that a run is started.
+//
+// The ledger is the first durable place: a group commit of the requests in flight decides accepted or duplicate.
+// While it is away Temporal is the second: the run is started at once with the body inside its input. Starting the runs
+// of the ledger's rows is the dispatcher's work, in this process and at once; the relay finds the rows that were left.
+package intake
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"sync"
+	"time"
+
+	"hookflow/event"
+	"hookflow/store"
+
+	"go.temporal.io/sdk/client"
+	"golang.org/x/sync/singleflight"
+)
+
+// Config is what an Intake works with. All fields but Metrics and EagerStart are required.
+type Config struct {
+	Store    *store.Store
+	Temporal client.Client
+	// TaskQueue and WorkflowType say where and as what a run of a scheme's event is started.
+	TaskQueue    string
+	WorkflowType func(scheme string) string
+	// Routed reports whether a route names a type; a chatty type that none names is not stored.
+	Routed func(provider, eventType string) bool
+	// EagerStart: a worker of this process shares the Temporal client.
+	EagerStart bool
+	Now        func() time.Time
+	Log        *slog.Logger
+	Metrics    Metrics
+}
+
+// Metrics hears what the intake does. Every label is bounded.
+type Metrics interface {
+	Batch(rows int, took time.Duration)
+	Dispatched(result string) // started, already_started, refused, unavailable
+	Place(place string, available bool)
+	Queued(n int)
+}
+
+// Intake accepts events. Create it with New, start its goroutines with Run.
+type Intake struct {
+	Config
+	ledger     *breaker // of Postgres
+	temporal   *breaker
+	arrivals   chan *arrival
+	queues     *queues
+	marks      *marks
+	duplicates *duplicates
+	flights    singleflight.Group
+	direct     chan struct{} // one token per direct start in flight
+}
+
+// New returns an Intake that accepts events once Run runs.
+func New(c Config) *Intake {
+	if c.Metrics == nil {
+		c.Metrics = silent{}
+	}
+	in := &Intake{
+		Config: c,
+		// Unbuffered: who waits here is in the next batch.
+		arrivals:   make(chan *arrival),
+		queues:     newQueues(c.Metrics.Queued),
+		marks:      newMarks(),
+		duplicates: newDuplicates(),
+		direct:     make(chan struct{}, maxDirectStarts),
+	}
+	in.ledger = newBreaker(c.Now, in.placeChanged("ledger"))
+	in.temporal = newBreaker(c.Now, in.placeChanged("temporal"))
+	return in
+}
+
+func (in *Intake) placeChanged(place string) func(bool) {
+	return func(open bool) {
+		in.Metrics.Place(place, !open)
+		if open {
+			in.Log.Warn("a durable place does not answer", "place", place)
+		} else {
+			in.Log.Info("a durable place answers again", "place", place)
+		}
+	}
+}
+
+// Run works until ctx ends, then gives back what it had not started and returns. No Accept may be under way by then.
+func (in *Intake) Run(ctx context.Context) {
+	var working sync.WaitGroup
+	for range batchWriters {
+		working.Go(func() { in.writeBatches(ctx) })
+	}
+	for range starters {
+		working.Go(func() { in.startQueued(ctx) })
+	}
+	working.Go(func() { in.relay(ctx) })
+	working.Go(func() { in.flushNotes(ctx) })
+	working.Go(func() { in.probeLedger(ctx) })
+	<-ctx.Done()
+	in.queues.close()
+	working.Wait()
+	in.giveBack()
+}
+
+// Accept makes e durable and unique. It returns Accepted when e is new and durable, Duplicate when it was known, Ignored
+// for a chatty type that no route names. Errors: event.ErrUnavailable when no durable place took it,
+// event.ErrTooLargeNow when only a place too small for it is left, and what Postgres says of data that it refuses.
+// After an error the event may have been kept all the same; a repetition is then a Duplicate.
+func (in *Intake) Accept(ctx context.Context, e *event.Event) (event.Outcome, error) {
+	if e.Chatty && !in.Routed(e.Provider, e.Type) {
+		return event.Ignored, nil
+	}
+	if in.ledger.closed() {
+		outcome, err := in.write(ctx, e)
+		if !errors.Is(err, errLedgerAway) {
+			return outcome, err
+		}
+	}
+	return in.acceptDirectly(ctx, e)
+}
+
+// Replay asks for another run of a final event; the relay starts it at once. The errors are those of store.Replay, or
+// event.ErrUnavailable while the ledger is away.
+func (in *Intake) Replay(ctx context.Context, id string) (event.Event, error) {
+	ref, err := in.Store.Replay(ctx, id)
+	if store.Unavailable(err) {
+		return ref, event.ErrUnavailable
+	}
+	in.queues.nudge()
+	return ref, err
+}
+
+// Available reports whether each durable place answered last.
+func (in *Intake) Available() (ledger, temporal bool) {
+	return in.ledger.closed(), in.temporal.closed()
+}
+
+// Begun tells that a run of the event began in this process, which is proof enough that it was dispatched.
+func (in *Intake) Begun(id string) { in.marks.begun(id) }
+
+type silent struct{}
+
+func (silent) Batch(int, time.Duration) {}
+func (silent) Dispatched(string)        {}
+func (silent) Place(string, bool)       {}
+func (silent) Queued(int)               {}

@@ -1,0 +1,131 @@
+package intake
+
+import (
+	"sync"
+	"time"
+
+	"hookflow/event"
+)
+
+// queueRoom bounds the starts that wait in memory per provider: what a slow Temporal takes within a lease.
+const queueRoom = 500
+
+// queued is a reference whose start this process has leased.
+type queued struct {
+	event.Event
+	leaseUntil time.Time
+	receivedAt time.Time
+	attempts   int
+}
+
+// queues holds one queue per provider and serves them in turn, so that one provider's burst does not delay another's.
+type queues struct {
+	mu       sync.Mutex
+	ready    *sync.Cond
+	waiting  map[string][]queued
+	taken    map[string]int // room in use: reserved and queued
+	turn     []string       // providers with something queued, the next first
+	size     int
+	isClosed bool
+	wake     chan struct{}
+	measure  func(int)
+}
+
+func newQueues(measure func(int)) *queues {
+	q := &queues{waiting: map[string][]queued{}, taken: map[string]int{}, wake: make(chan struct{}, 1), measure: measure}
+	q.ready = sync.NewCond(&q.mu)
+	return q
+}
+
+// reserve takes a place in provider's queue, to be followed by push or release.
+func (q *queues) reserve(provider string) bool {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	if q.taken[provider] >= queueRoom || q.isClosed {
+		return false
+	}
+	q.taken[provider]++
+	return true
+}
+
+// release gives a reserved place back.
+func (q *queues) release(provider string) {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	q.taken[provider]--
+}
+
+// push queues e in the place reserved for it.
+func (q *queues) push(e queued) {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	if len(q.waiting[e.Provider]) == 0 {
+		q.turn = append(q.turn, e.Provider)
+	}
+	q.waiting[e.Provider] = append(q.waiting[e.Provider], e)
+	q.size++
+	q.measure(q.size)
+	q.ready.Signal()
+}
+
+// pop waits for the next in turn. more says whether others wait behind it; ok is false once the queues are closed.
+func (q *queues) pop() (e queued, more, ok bool) {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	for len(q.turn) == 0 && !q.isClosed {
+		q.ready.Wait()
+	}
+	if q.isClosed {
+		return queued{}, false, false
+	}
+	provider := q.turn[0]
+	q.turn = q.turn[1:]
+	e = q.waiting[provider][0]
+	q.waiting[provider] = q.waiting[provider][1:]
+	if len(q.waiting[provider]) > 0 {
+		q.turn = append(q.turn, provider)
+	} else {
+		delete(q.waiting, provider)
+	}
+	q.size--
+	q.taken[provider]--
+	q.measure(q.size)
+	if q.taken[provider] == queueRoom/2 {
+		q.nudge()
+	}
+	return e, q.size > 0, true
+}
+
+// empty reports whether nothing is queued.
+func (q *queues) empty() bool {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	return q.size == 0
+}
+
+// nudge wakes the relay.
+func (q *queues) nudge() {
+	select {
+	case q.wake <- struct{}{}:
+	default:
+	}
+}
+
+// close ends pop.
+func (q *queues) close() {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	q.isClosed = true
+	q.ready.Broadcast()
+}
+
+// rest returns what is still queued.
+func (q *queues) rest() []queued {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	var all []queued
+	for _, waiting := range q.waiting {
+		all = append(all, waiting...)
+	}
+	return all
+}

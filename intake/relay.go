@@ -1,0 +1,67 @@
+package intake
+
+import (
+	"context"
+	"time"
+
+	"hookflow/store"
+)
+
+// relayEvery is how often the relay looks for rows that nobody started, unless it is nudged.
+const relayEvery = time.Second
+
+// relay leases rows that wait for a start, in turn by provider and as many as there is room for, and queues them.
+func (in *Intake) relay(ctx context.Context) {
+	tick := time.NewTicker(relayEvery)
+	defer tick.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-tick.C:
+		case <-in.queues.wake:
+		}
+		// While Temporal is away, what is queued already serves as the probe.
+		if !in.ledger.closed() || !in.temporal.closed() && !in.queues.empty() {
+			continue
+		}
+		if err := in.relayOnce(ctx); err != nil && ctx.Err() == nil {
+			in.Log.Warn("the relay could not read the ledger", "error", err)
+		}
+	}
+}
+
+func (in *Intake) relayOnce(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(ctx, 5*time.Second)
+	defer cancel()
+	waiting, err := in.Store.WaitingProviders(ctx)
+	if err != nil {
+		return err
+	}
+	for _, provider := range waiting {
+		if err := in.relayProvider(ctx, provider); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (in *Intake) relayProvider(ctx context.Context, provider string) error {
+	reserved := 0
+	for in.queues.reserve(provider) {
+		reserved++
+	}
+	var claimed []store.Claimed
+	var err error
+	now := in.Now()
+	if reserved > 0 {
+		claimed, err = in.Store.ClaimPending(ctx, provider, reserved, now, now.Add(leaseFor))
+	}
+	for range reserved - len(claimed) {
+		in.queues.release(provider)
+	}
+	for _, c := range claimed {
+		in.queues.push(queued{Event: c.Ref(), leaseUntil: now.Add(leaseFor), receivedAt: c.ReceivedAt, attempts: c.Attempts})
+	}
+	return err
+}

@@ -1,0 +1,65 @@
+package intake
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"hookflow/event"
+
+	enums "go.temporal.io/api/enums/v1"
+	"go.temporal.io/api/serviceerror"
+	"go.temporal.io/sdk/client"
+	"go.temporal.io/sdk/temporal"
+)
+
+// startDeadline bounds one start. The SDK gives a single call half of it, so a Temporal that accepts and never answers
+// costs 1.5 s.
+const startDeadline = 3 * time.Second
+
+// errRefused wraps what Temporal says about a start that it will never accept.
+var errRefused = errors.New("refused")
+
+// errAlreadyStarted: a run of this workflow ID exists.
+var errAlreadyStarted = errors.New("already started")
+
+// start starts the run of e's generation, with the packed body where the ledger does not hold it. It returns nil,
+// errAlreadyStarted, an error wrapping errRefused, or an error that says nothing about whether the run was started.
+func (in *Intake) start(ctx context.Context, e *event.Event, packed []byte, eager bool) error {
+	ctx, cancel := context.WithTimeout(ctx, startDeadline)
+	defer cancel()
+	options := client.StartWorkflowOptions{
+		ID:        e.WorkflowID(),
+		TaskQueue: in.TaskQueue,
+		// A provider's retry never runs anything again; a replay, which has a generation of its own, does.
+		WorkflowIDReusePolicy:                    enums.WORKFLOW_ID_REUSE_POLICY_REJECT_DUPLICATE,
+		WorkflowIDConflictPolicy:                 enums.WORKFLOW_ID_CONFLICT_POLICY_FAIL,
+		WorkflowExecutionErrorWhenAlreadyStarted: true,
+		EnableEagerStart:                         eager && in.EagerStart,
+		StaticSummary:                            e.Type,
+		Priority:                                 temporal.Priority{FairnessKey: fairnessKey(e.Provider)},
+	}
+	if e.Generation > 0 {
+		options.WorkflowIDReusePolicy = enums.WORKFLOW_ID_REUSE_POLICY_ALLOW_DUPLICATE
+	}
+	args := []any{e.Ref()}
+	if packed != nil {
+		args = []any{e, packed}
+	}
+	_, err := in.Temporal.ExecuteWorkflow(ctx, options, in.WorkflowType(e.Scheme), args...)
+	var invalid *serviceerror.InvalidArgument
+	var denied *serviceerror.PermissionDenied
+	switch {
+	case err == nil:
+		return nil
+	case temporal.IsWorkflowExecutionAlreadyStartedError(err):
+		return errAlreadyStarted
+	case errors.As(err, &invalid), errors.As(err, &denied):
+		return fmt.Errorf("%w: %v", errRefused, err)
+	}
+	return err
+}
+
+// fairnessKey is the provider, cut to Temporal's 64 bytes.
+func fairnessKey(provider string) string { return provider[:min(len(provider), 64)] }

@@ -1,0 +1,118 @@
+package store
+
+import (
+	"context"
+	"encoding/json"
+	"time"
+
+	"hookflow/event"
+
+	"github.com/jackc/pgx/v5"
+)
+
+// Arrival is an event on its way into the ledger.
+type Arrival struct {
+	*event.Event
+	// LeaseUntil keeps the relay away from a row that the process which wrote it is about to dispatch; zero leaves it
+	// to the relay at once.
+	LeaseUntil time.Time
+}
+
+// The order of the rows is the caller's, and must be the same in every writer: two that insert the same keys in opposite
+// order wait for each other.
+const insertEvents = `
+WITH arrived AS (
+	SELECT * FROM unnest($1::uuid[], $2::text[], $3::text[], $4::text[], $5::text[], $6::text[], $7::boolean[], $8::text[],
+		$9::timestamptz[], $10::timestamptz[], $11::timestamptz[], $12::boolean[], $13::integer[], $14::text[], $15::text[], $16::bytea[])
+	AS a (id, provider, scheme, event_id, event_type, account, livemode, workflow_id,
+		occurred_at, received_at, lease_until, body_masked, generation, headers, content_type, body)
+), inserted AS (
+	INSERT INTO webhook_events (id, provider, scheme, event_id, event_type, account, livemode, workflow_id,
+		occurred_at, received_at, lease_until, body_masked, generation)
+	SELECT id, provider, scheme, event_id, event_type, account, livemode, workflow_id,
+		occurred_at, received_at, lease_until, body_masked, generation FROM arrived
+	ON CONFLICT DO NOTHING
+	RETURNING id
+), bodies AS (
+	INSERT INTO webhook_bodies (id, headers, content_type, body)
+	SELECT id, headers::jsonb, content_type, body FROM arrived JOIN inserted USING (id)
+)
+SELECT id FROM inserted`
+
+// InsertEvents writes the rows and bodies of arrivals in one statement and returns the ids that were new; the others
+// were known. Arrivals must be sorted by key and hold no key twice. Nothing is written when an error is returned,
+// unless the connection was lost under the statement: then nobody knows.
+func (s *Store) InsertEvents(ctx context.Context, arrivals []Arrival) (map[string]bool, error) {
+	n := len(arrivals)
+	ids, names, schemes := make([]string, n), make([]string, n), make([]string, n)
+	eventIDs, types, accounts := make([]string, n), make([]string, n), make([]*string, n)
+	livemodes, workflowIDs, occurred := make([]*bool, n), make([]string, n), make([]*time.Time, n)
+	received, leases, masked := make([]time.Time, n), make([]*time.Time, n), make([]bool, n)
+	generations, headers, contentTypes := make([]int32, n), make([]string, n), make([]string, n)
+	bodies := make([][]byte, n)
+	for i, a := range arrivals {
+		kept, err := json.Marshal(a.Headers)
+		if err != nil || a.Headers == nil {
+			kept = []byte("{}")
+		}
+		ids[i], names[i], schemes[i] = a.ID, a.Provider, a.Scheme
+		eventIDs[i], types[i], accounts[i] = a.EventID, a.Type, text(a.Account)
+		livemodes[i], workflowIDs[i], occurred[i] = a.Livemode, a.WorkflowID(), when(a.OccurredAt)
+		received[i], leases[i], masked[i] = a.ReceivedAt, when(a.LeaseUntil), a.BodyMasked
+		generations[i], headers[i], contentTypes[i] = int32(a.Generation), string(kept), a.ContentType
+		if bodies[i] = a.Body; a.Body == nil {
+			bodies[i] = []byte{}
+		}
+	}
+	rows, err := s.pool.Query(ctx, insertEvents, ids, names, schemes, eventIDs, types, accounts, livemodes, workflowIDs,
+		occurred, received, leases, masked, generations, headers, contentTypes, bodies)
+	if err != nil {
+		return nil, err
+	}
+	fresh := make(map[string]bool, n)
+	var id string
+	_, err = pgx.ForEachRow(rows, []any{&id}, func() error { fresh[id] = true; return nil })
+	return fresh, err
+}
+
+const countDuplicates = `
+UPDATE webhook_events e SET duplicates = e.duplicates + d.n, last_duplicate_at = greatest(e.last_duplicate_at, $3)
+FROM unnest($1::uuid[], $2::integer[]) AS d (id, n) WHERE e.id = d.id`
+
+// CountDuplicates adds to the duplicate counters of rows, by id.
+func (s *Store) CountDuplicates(ctx context.Context, counts map[string]int, now time.Time) error {
+	ids, ns := make([]string, 0, len(counts)), make([]int32, 0, len(counts))
+	for id, n := range counts {
+		ids, ns = append(ids, id), append(ns, int32(n))
+	}
+	_, err := s.pool.Exec(ctx, countDuplicates, ids, ns, now)
+	return err
+}
+
+const readEvent = `
+SELECT e.id::text, e.provider, e.scheme, e.event_id, e.event_type, coalesce(e.account, ''), e.livemode,
+	e.occurred_at, e.received_at, e.body_masked, e.generation, b.headers, coalesce(b.content_type, ''), b.body
+FROM webhook_events e LEFT JOIN webhook_bodies b USING (id) WHERE e.id = $1`
+
+// ReadEvent returns the event with its body. It returns event.ErrNotFound without a row, event.ErrErased for a row whose
+// content was erased.
+func (s *Store) ReadEvent(ctx context.Context, id string) (event.Event, error) {
+	var e event.Event
+	var occurred *time.Time
+	var headers []byte
+	err := s.pool.QueryRow(ctx, readEvent, id).Scan(&e.ID, &e.Provider, &e.Scheme, &e.EventID, &e.Type, &e.Account, &e.Livemode,
+		&occurred, &e.ReceivedAt, &e.BodyMasked, &e.Generation, &headers, &e.ContentType, &e.Body)
+	switch {
+	case err == pgx.ErrNoRows:
+		return e, event.ErrNotFound
+	case err != nil:
+		return e, err
+	case headers == nil:
+		return e, event.ErrErased
+	}
+	if occurred != nil {
+		e.OccurredAt = occurred.UTC()
+	}
+	e.ReceivedAt = e.ReceivedAt.UTC()
+	return e, json.Unmarshal(headers, &e.Headers)
+}

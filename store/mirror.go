@@ -1,0 +1,167 @@
+package store
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"time"
+
+	"hookflow/event"
+
+	"github.com/jackc/pgx/v5"
+)
+
+// Run says which run of which generation speaks. A run is known by its original run id and its generation, since a reset
+// run has a new run id and keeps the original one.
+type Run struct {
+	RunID         string
+	OriginalRunID string
+	Generation    int
+}
+
+// Standing is how a row stood when a run asked to begin, and whether the run was adopted.
+type Standing struct {
+	Status        event.Status
+	Generation    int
+	OriginalRunID string
+	Adopted       bool
+	Epoch         int
+	Done          []string // steps completed in this epoch
+}
+
+// A run is adopted unless its generation is older than the row's, or the row is final and was ended by another run of
+// the same generation.
+const beginRun = `
+WITH cur AS MATERIALIZED (
+	SELECT id, status, generation, epoch, original_run_id FROM webhook_events WHERE id = $1 FOR UPDATE
+), adopted AS (
+	UPDATE webhook_events e SET
+		status = $5::webhook_status, generation = $2, run_id = $3, original_run_id = $4,
+		dispatched_at = coalesce(e.dispatched_at, $6), lease_until = NULL, next_dispatch_at = NULL,
+		started_at = CASE WHEN e.original_run_id = $4 AND e.generation = $2 THEN coalesce(e.started_at, $6) ELSE $6 END,
+		finished_at = CASE WHEN $5 = 'completed' THEN $6 END,
+		last_error = CASE WHEN $5 = 'completed' THEN NULL ELSE e.last_error END,
+		last_error_type = CASE WHEN $5 = 'completed' THEN NULL ELSE e.last_error_type END
+	FROM cur
+	WHERE e.id = cur.id AND cur.generation <= $2
+		AND NOT (cur.status IN ('completed', 'failed') AND cur.generation = $2 AND cur.original_run_id IS DISTINCT FROM $4)
+	RETURNING e.id
+), content AS (
+	INSERT INTO webhook_payloads (id, payload) SELECT id, $7::jsonb FROM adopted WHERE $7::jsonb IS NOT NULL ON CONFLICT DO NOTHING
+)
+SELECT cur.status::text, cur.generation, coalesce(cur.original_run_id, ''), adopted.id IS NOT NULL, cur.epoch,
+	(SELECT coalesce(array_agg(s.step), '{}') FROM event_steps s
+		WHERE s.event = $1 AND s.epoch = cur.epoch AND s.status = 'completed')
+FROM cur LEFT JOIN adopted ON true`
+
+// BeginRun moves the row to status to (processing, or completed when there is nothing to do), writes the decoded
+// payload where it is not nil and not there yet, and returns how the row stood. It returns event.ErrNotFound without
+// a row. It is safe to repeat.
+func (s *Store) BeginRun(ctx context.Context, id string, run Run, to event.Status, payload json.RawMessage, now time.Time) (Standing, error) {
+	var st Standing
+	var content *string
+	if payload != nil {
+		content = text(string(payload))
+	}
+	err := s.pool.QueryRow(ctx, beginRun, id, run.Generation, run.RunID, run.OriginalRunID, string(to), now, content).
+		Scan(&st.Status, &st.Generation, &st.OriginalRunID, &st.Adopted, &st.Epoch, &st.Done)
+	if errors.Is(err, pgx.ErrNoRows) {
+		return st, event.ErrNotFound
+	}
+	return st, err
+}
+
+// StepOutcome is how a step of a run ended.
+type StepOutcome struct {
+	Step      string          `json:"step"`
+	Status    event.Status    `json:"status"`
+	Error     string          `json:"error,omitempty"`
+	ErrorType string          `json:"error_type,omitempty"`
+	Result    json.RawMessage `json:"result,omitempty"`
+}
+
+// Ending is how a run ended.
+type Ending struct {
+	Status    event.Status
+	Error     string
+	ErrorType string
+	Epoch     int
+	Steps     []StepOutcome
+}
+
+// A step that Once completed in its effect's own transaction is left as it is.
+const finishRun = `
+WITH steps AS (
+	INSERT INTO event_steps AS s (event, step, epoch, status, attempts, error, error_type, finished_at, result)
+	SELECT $1, o.step, $8, o.status::webhook_status, 1, o.error, o.error_type, $7, o.result
+	FROM jsonb_to_recordset($9::jsonb) AS o (step text, status text, error text, error_type text, result jsonb)
+	WHERE EXISTS (SELECT FROM webhook_events WHERE id = $1 AND generation = $2 AND original_run_id = $3)
+	ON CONFLICT (event, step, epoch) DO UPDATE SET
+		status = excluded.status, error = excluded.error, error_type = excluded.error_type, finished_at = excluded.finished_at,
+		result = coalesce(excluded.result, s.result),
+		attempts = s.attempts + CASE WHEN excluded.status = 'completed' THEN 1 ELSE 0 END
+	WHERE s.status <> 'completed'
+	RETURNING step, attempts
+)
+UPDATE webhook_events SET status = $4::webhook_status, last_error = $5, last_error_type = $6, finished_at = $7,
+	attempts = (SELECT coalesce(sum(attempts), 0) FROM steps)
+		+ (SELECT coalesce(sum(s.attempts), 0) FROM event_steps s
+			WHERE s.event = $1 AND s.epoch = $8 AND s.step NOT IN (SELECT step FROM steps))
+WHERE id = $1 AND generation = $2 AND original_run_id = $3`
+
+// FinishRun writes the end of a run with its steps in one statement and reports whether the row took it: a row that
+// another generation or another run holds does not. It is safe to repeat, and goes from final to final after a reset.
+func (s *Store) FinishRun(ctx context.Context, id string, run Run, end Ending, now time.Time) (bool, error) {
+	steps, err := json.Marshal(end.Steps)
+	if err != nil || end.Steps == nil {
+		steps = []byte("[]")
+	}
+	tag, err := s.pool.Exec(ctx, finishRun, id, run.Generation, run.OriginalRunID, string(end.Status),
+		text(end.Error), text(end.ErrorType), now, end.Epoch, string(steps))
+	return err == nil && tag.RowsAffected() == 1, err
+}
+
+const recordFailure = `
+WITH step AS (
+	INSERT INTO event_steps AS s (event, step, epoch, status, attempts, error, error_type, started_at)
+	VALUES ($1, $2, $3, 'processing', 1, $4, $5, $6)
+	ON CONFLICT (event, step, epoch) DO UPDATE SET attempts = s.attempts + 1, error = $4, error_type = $5
+	WHERE s.status <> 'completed'
+)
+UPDATE webhook_events SET attempts = attempts + 1, last_error = $4, last_error_type = $5
+WHERE id = $1 AND generation = $7`
+
+// RecordFailure notes a failed attempt of a step on the row and on the step.
+func (s *Store) RecordFailure(ctx context.Context, e *event.Event, message, errorType string, now time.Time) error {
+	_, err := s.pool.Exec(ctx, recordFailure, e.ID, e.Step, e.Epoch, message, errorType, now, e.Generation)
+	return err
+}
+
+const requestReplay = `
+UPDATE webhook_events SET status = 'pending', generation = generation + 1, dispatched_at = NULL, dispatch_attempts = 0,
+	next_dispatch_at = NULL, lease_until = NULL, finished_at = NULL
+WHERE id = $1 AND status IN ('completed', 'failed') AND EXISTS (SELECT FROM webhook_bodies b WHERE b.id = $1)
+RETURNING id::text, provider, scheme, event_id, event_type, generation, received_at`
+
+// Replay asks for another generation of a final event, in one statement, so that no crash can split it. It returns the
+// reference, which the relay will find; event.ErrNotFound, event.ErrNotFinal or event.ErrErased without having
+// changed anything.
+func (s *Store) Replay(ctx context.Context, id string) (event.Event, error) {
+	var e event.Event
+	err := s.pool.QueryRow(ctx, requestReplay, id).
+		Scan(&e.ID, &e.Provider, &e.Scheme, &e.EventID, &e.Type, &e.Generation, &e.ReceivedAt)
+	if !errors.Is(err, pgx.ErrNoRows) {
+		return e, err
+	}
+	var status event.Status
+	err = s.pool.QueryRow(ctx, `SELECT status::text FROM webhook_events WHERE id = $1`, id).Scan(&status)
+	switch {
+	case errors.Is(err, pgx.ErrNoRows):
+		return e, event.ErrNotFound
+	case err != nil:
+		return e, err
+	case !status.Final():
+		return e, event.ErrNotFinal
+	}
+	return e, event.ErrErased
+}
