@@ -1,0 +1,144 @@
+package devstack
+
+import (
+	"bufio"
+	"errors"
+	"fmt"
+	"net"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"runtime"
+	"strconv"
+	"strings"
+	"syscall"
+)
+
+// localhost is the only address the servers listen on.
+const localhost = "127.0.0.1"
+
+// PortTakenError says that a port a server was to listen on belongs to another process. PID is 0 and Command empty where
+// the owner cannot be told (another user's process, and no right to look).
+type PortTakenError struct {
+	Server   string // what wanted the port
+	Port     int
+	PID      int
+	Command  string
+	Variable string // the environment variable that moves the port; may be empty
+}
+
+func (e *PortTakenError) Error() string {
+	by := "another process (which one cannot be told without more rights)"
+	if e.PID > 0 {
+		by = fmt.Sprintf("process %d (%s)", e.PID, e.Command)
+	}
+	msg := fmt.Sprintf("port %d, wanted for %s, is taken by %s", e.Port, e.Server, by)
+	if e.Variable != "" {
+		msg += fmt.Sprintf("; stop it, or set %s to another port", e.Variable)
+	}
+	return msg
+}
+
+// CheckPort returns a *PortTakenError if 127.0.0.1:port is in use. Server and variable are only for the message. Port 0
+// is always free.
+func CheckPort(port int, server, variable string) error {
+	if port == 0 {
+		return nil
+	}
+	addrs := []string{net.JoinHostPort(localhost, strconv.Itoa(port))}
+	if runtime.GOOS == "darwin" {
+		// There a bind to 127.0.0.1 succeeds beside a listener on every address, and takes its connections.
+		addrs = append(addrs, ":"+strconv.Itoa(port))
+	}
+	for _, addr := range addrs {
+		l, err := net.Listen("tcp", addr)
+		if err == nil {
+			_ = l.Close()
+			continue
+		}
+		if !errors.Is(err, syscall.EADDRINUSE) {
+			return fmt.Errorf("port %d for %s: %w", port, server, err)
+		}
+		pid, command := listener(port)
+		return &PortTakenError{Server: server, Port: port, PID: pid, Command: command, Variable: variable}
+	}
+	return nil
+}
+
+// freePorts returns n different ports that nobody listens on. All are held until the last is known.
+func freePorts(n int) ([]int, error) {
+	ports := make([]int, 0, n)
+	for range n {
+		l, err := net.Listen("tcp", net.JoinHostPort(localhost, "0"))
+		if err != nil {
+			return nil, fmt.Errorf("find a free port: %w", err)
+		}
+		defer func() { _ = l.Close() }()
+		ports = append(ports, l.Addr().(*net.TCPAddr).Port)
+	}
+	return ports, nil
+}
+
+// listener returns the process that listens on the port, or 0.
+func listener(port int) (int, string) {
+	if runtime.GOOS == "linux" {
+		return procListener(port)
+	}
+	return lsofListener(port)
+}
+
+// procListener reads the kernel's socket tables: column 1 is the local address and port in hex, column 3 the state
+// (0A is LISTEN), column 9 the inode, which /proc/PID/fd/* links to as socket:[inode]. See proc(5).
+func procListener(port int) (int, string) {
+	inodes := map[string]bool{}
+	for _, table := range []string{"/proc/net/tcp", "/proc/net/tcp6"} {
+		for inode := range listeningInodes(table, port) {
+			inodes["socket:["+inode+"]"] = true
+		}
+	}
+	fds, _ := filepath.Glob("/proc/[0-9]*/fd/*")
+	for _, fd := range fds {
+		if to, err := os.Readlink(fd); err != nil || !inodes[to] {
+			continue
+		}
+		pid, err := strconv.Atoi(strings.Split(fd, "/")[2])
+		if err == nil {
+			return pid, strings.Join(commandLine(pid), " ")
+		}
+	}
+	return 0, ""
+}
+
+func listeningInodes(table string, port int) map[string]bool {
+	f, err := os.Open(table)
+	if err != nil {
+		return nil
+	}
+	defer func() { _ = f.Close() }()
+	found, suffix := map[string]bool{}, fmt.Sprintf(":%04X", port)
+	for s := bufio.NewScanner(f); s.Scan(); {
+		col := strings.Fields(s.Text())
+		if len(col) > 9 && strings.HasSuffix(col[1], suffix) && col[3] == "0A" {
+			found[col[9]] = true
+		}
+	}
+	return found
+}
+
+// lsofListener asks lsof, which macOS has in /usr/sbin. -Fpc prints lines of p<pid> and c<command>.
+func lsofListener(port int) (int, string) {
+	out, err := exec.Command("lsof", "-nP", "-iTCP:"+strconv.Itoa(port), "-sTCP:LISTEN", "-Fpc").Output()
+	if err != nil {
+		return 0, ""
+	}
+	pid, command := 0, ""
+	for line := range strings.Lines(string(out)) {
+		switch line = strings.TrimSpace(line); {
+		case pid == 0 && strings.HasPrefix(line, "p"):
+			pid, _ = strconv.Atoi(line[1:])
+		case command == "" && strings.HasPrefix(line, "c"):
+			command = line[1:]
+		}
+	}
+	return pid, command
+}

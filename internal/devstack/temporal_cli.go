@@ -1,0 +1,155 @@
+package devstack
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"strconv"
+	"syscall"
+	"time"
+)
+
+// The CLI that is fetched or built where none is installed. Later versions carry a replace line in their go.mod and
+// `go install` refuses them.
+const (
+	cliVersion = "v1.5.1"
+	cliModule  = "github.com/temporalio/cli/cmd/temporal@" + cliVersion
+)
+
+// cliSource is where the CLI may come from; tests put their own in.
+type cliSource struct {
+	onPath   func() (string, error)
+	cache    string // the folder of this version, in the user's cache
+	download func(ctx context.Context, to string) error
+	build    func(ctx context.Context, to string) error
+	progress func(string)
+}
+
+// findCLI returns the path of the official CLI.
+func findCLI(ctx context.Context, progress func(string)) (string, error) {
+	base, err := os.UserCacheDir()
+	if err != nil {
+		// Without a home (a bare container) the build would be lost on every start, so a fixed place instead.
+		base = filepath.Join(os.TempDir(), fmt.Sprintf("hookflow-cache-%d", os.Getuid()))
+	}
+	s := cliSource{
+		onPath:   func() (string, error) { return exec.LookPath("temporal") },
+		cache:    filepath.Join(base, "hookflow", "temporal-"+cliVersion[1:]),
+		download: func(ctx context.Context, to string) error { return downloadCLI(ctx, cliInfoURL, to) },
+		build:    buildCLI,
+		progress: progress,
+	}
+	return s.find(ctx)
+}
+
+// find tries PATH, the cache, a download, a build, in this order. What is fetched or built gets its name only when it
+// is whole, and only one process at a time fetches or builds.
+func (s cliSource) find(ctx context.Context) (string, error) {
+	if path, err := s.onPath(); err == nil {
+		if version, ok := cliUsable(ctx, path); ok {
+			return path, nil
+		} else if version != "" {
+			say(s.progress, "%s is %s; 1.5 or newer is needed, so it is not used.", path, version)
+		}
+	}
+	cached := filepath.Join(s.cache, "temporal")
+	if isProgram(cached) {
+		return cached, nil
+	}
+	unlock, err := s.lock(ctx)
+	if err != nil {
+		return "", err
+	}
+	defer unlock()
+	if isProgram(cached) {
+		return cached, nil // by the process that had the lock before us
+	}
+	return cached, s.obtain(ctx, cached)
+}
+
+// obtain downloads the CLI, or builds it where that does not work.
+func (s cliSource) obtain(ctx context.Context, cached string) error {
+	work, err := os.MkdirTemp(s.cache, ".new-")
+	if err != nil {
+		return fmt.Errorf("make a place for the Temporal CLI: %w", err)
+	}
+	defer func() { _ = os.RemoveAll(work) }()
+	fresh := filepath.Join(work, "temporal")
+	say(s.progress, "No Temporal CLI on this machine: fetching %s.", cliVersion)
+	if err := s.download(ctx, fresh); err != nil {
+		if ctx.Err() != nil {
+			return ctx.Err()
+		}
+		say(s.progress, "It cannot be downloaded (%v), so it is built from source, once. This takes about 5 minutes.", err)
+		if err := s.build(ctx, fresh); err != nil {
+			return fmt.Errorf("build the Temporal CLI: %w; or install it from https://docs.temporal.io/cli", err)
+		}
+	}
+	if version, ok := cliUsable(ctx, fresh); !ok {
+		return fmt.Errorf("the Temporal CLI that was fetched does not run or is too old (%q); "+
+			"install it from https://docs.temporal.io/cli", version)
+	}
+	if err := os.Rename(fresh, cached); err != nil {
+		return fmt.Errorf("put the Temporal CLI in place: %w", err)
+	}
+	return nil
+}
+
+// lock waits for the right to fill the cache. What an interrupted holder left there is removed.
+func (s cliSource) lock(ctx context.Context) (func(), error) {
+	if err := os.MkdirAll(s.cache, 0o755); err != nil {
+		return nil, fmt.Errorf("make the cache folder: %w", err)
+	}
+	f, err := os.OpenFile(filepath.Join(s.cache, "lock"), os.O_CREATE|os.O_RDWR, 0o600)
+	if err != nil {
+		return nil, fmt.Errorf("lock the cache folder: %w", err)
+	}
+	tick := time.NewTicker(100 * time.Millisecond)
+	defer tick.Stop()
+	for waited := false; syscall.Flock(int(f.Fd()), syscall.LOCK_EX|syscall.LOCK_NB) != nil; waited = true {
+		if !waited {
+			say(s.progress, "Another process is fetching the Temporal CLI; waiting for it.")
+		}
+		select {
+		case <-ctx.Done():
+			_ = f.Close()
+			return nil, fmt.Errorf("wait for another process to fetch the Temporal CLI: %w", ctx.Err())
+		case <-tick.C:
+		}
+	}
+	rest, _ := filepath.Glob(filepath.Join(s.cache, ".new-*"))
+	for _, dir := range rest {
+		_ = os.RemoveAll(dir)
+	}
+	return func() { _ = f.Close() }, nil
+}
+
+func isProgram(path string) bool {
+	st, err := os.Stat(path)
+	return err == nil && st.Mode().IsRegular() && st.Mode().Perm()&0o111 != 0
+}
+
+// versions matches "temporal version 1.5.1 (Server 1.29.1, UI 2.42.1)".
+var versions = regexp.MustCompile(`^temporal version (\d+)\.(\d+)\.\S*(?: \(Server (\d+)\.(\d+)\.)?`)
+
+// cliUsable asks a CLI for its version and reports whether it is 1.5 or newer. One that `go install` built says
+// 0.0.0-DEV, so the server inside counts too: CLI 1.5 carries server 1.29.
+func cliUsable(ctx context.Context, path string) (string, bool) {
+	ctx, cancel := context.WithTimeout(ctx, 20*time.Second)
+	defer cancel()
+	cmd := exec.CommandContext(ctx, path, "--version")
+	cmd.Env = temporalEnv(os.TempDir())
+	out, err := cmd.Output()
+	m := versions.FindSubmatch(out)
+	if err != nil || m == nil {
+		return "", false
+	}
+	number := func(i int) int { n, _ := strconv.Atoi(string(m[i])); return n }
+	atLeast := func(i, major, minor int) bool {
+		return number(i) > major || number(i) == major && number(i+1) >= minor
+	}
+	return firstLineOf(out), atLeast(1, 1, 5) || atLeast(3, 1, 29)
+}
