@@ -21,6 +21,9 @@ func (e *LockedError) Error() string {
 		"another folder", e.PID, e.Dir)
 }
 
+// lockName is the file in a data folder that is locked while hookflow runs on it; it holds the pid.
+const lockName = "lock"
+
 // FolderLock is the right to run servers on a data folder. The kernel takes it back when the process ends.
 type FolderLock struct{ file *os.File }
 
@@ -31,7 +34,7 @@ func Lock(ctx context.Context, dir string, progress func(string)) (*FolderLock, 
 	if err != nil {
 		return nil, err
 	}
-	f, err := os.OpenFile(filepath.Join(dir, "lock"), os.O_CREATE|os.O_RDWR, 0o600)
+	f, err := os.OpenFile(filepath.Join(dir, lockName), os.O_CREATE|os.O_RDWR, 0o600)
 	if err != nil {
 		return nil, fmt.Errorf("open the lock of the data folder: %w", err)
 	}

@@ -1,0 +1,51 @@
+# Plain make (GNU 3.81, which macOS has, and newer) and POSIX sh. `make help` lists what there is.
+
+SHELL := /bin/sh
+.DEFAULT_GOAL := help
+.PHONY: help dev test check build fuzz clean clean-data preflight preflight-go preflight-postgres preflight-cc
+
+# Where the official installer puts Go, for those who have not set their PATH yet.
+export PATH := $(PATH):/usr/local/go/bin
+
+PACKAGES ?= ./...
+FUZZTIME ?= 30s
+
+help: ## this list
+	@sed -n 's/^\([a-z-]*\):[^#]*## \(.*\)/\1|\2/p' Makefile | while IFS='|' read -r name what; do \
+		printf '  make %-12s %s\n' "$$name" "$$what"; done
+
+dev: preflight-go preflight-postgres ## everything in the foreground: Postgres, Temporal with its UI, API and worker
+	@test -x bin/hookflow || echo "Building hookflow; the first time takes a minute or two."
+	@go build -buildvcs=false -o bin/hookflow ./cmd/hookflow
+	@exec bin/hookflow dev
+
+test: preflight-go preflight-postgres preflight-cc ## all tests on real servers, race detector on (PACKAGES=./api/... for some)
+	@test -x bin/testservers || echo "Compiling with the race detector; the first time takes some minutes."
+	@go build -buildvcs=false -o bin/testservers ./internal/testservers
+	@CGO_ENABLED=1 bin/testservers -- go test -race $(PACKAGES)
+
+check: preflight-go ## gofmt, vet, staticcheck, workflowcheck, import rules, govulncheck
+	@sh scripts/check.sh
+
+build: preflight-go ## bin/hookflow
+	go build -o bin/hookflow ./cmd/hookflow
+
+fuzz: preflight-go ## every fuzz target for FUZZTIME (30s) each
+	@FUZZTIME=$(FUZZTIME) sh scripts/fuzz.sh
+
+clean: ## remove what was built
+	rm -rf bin
+
+clean-data: preflight-go ## remove the data folder of make dev, with all events in it (asks)
+	@go run ./internal/devstack/cleandata
+
+preflight: preflight-go preflight-postgres preflight-cc
+
+preflight-go:
+	@sh scripts/preflight.sh go
+
+preflight-postgres:
+	@sh scripts/preflight.sh postgres
+
+preflight-cc:
+	@sh scripts/preflight.sh cc

@@ -1,0 +1,162 @@
+// Testservers runs a command with a Postgres and a Temporal server beside it, both for tests and both gone afterwards:
+//
+//	go run ./internal/testservers -- go test ./...
+//
+// The command finds them in HOOKFLOW_TEST_DATABASE_URL and HOOKFLOW_TEST_TEMPORAL_ADDRESS; a server whose variable is
+// already set is not started. One pair for a whole run of `go test` costs 3 s, where one per package would cost that
+// much each.
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"os/exec"
+	"os/signal"
+	"syscall"
+	"time"
+
+	"golang.org/x/sync/errgroup"
+
+	"hookflow/internal/devstack"
+)
+
+// The variables that tests read.
+const (
+	databaseURL     = "HOOKFLOW_TEST_DATABASE_URL"
+	temporalAddress = "HOOKFLOW_TEST_TEMPORAL_ADDRESS"
+)
+
+// maxConnections is shared by all packages of a run, each with some pools.
+const maxConnections = 200
+
+func main() {
+	signals := make(chan os.Signal, 2)
+	signal.Notify(signals, os.Interrupt, syscall.SIGTERM, syscall.SIGHUP)
+	os.Exit(run(context.Background(), signals, os.Args[1:], os.Getenv, os.Stdout, os.Stderr))
+}
+
+// run returns the command's exit code, 128 plus the signal if one ended it, or 1 if the servers did not start.
+func run(ctx context.Context, signals chan os.Signal, args []string, getenv func(string) string, stdout, stderr io.Writer) int {
+	if len(args) > 0 && args[0] == "--" {
+		args = args[1:]
+	}
+	if len(args) == 0 {
+		_, _ = fmt.Fprintln(stderr, "usage: testservers -- command [arguments]")
+		return 2
+	}
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	var s servers
+	defer s.stop()
+	started := make(chan error, 1)
+	go func() { started <- s.start(ctx, getenv, stderr) }()
+	select {
+	case err := <-started:
+		if err != nil {
+			_, _ = fmt.Fprintln(stderr, "testservers:", err)
+			return 1
+		}
+	case sig := <-signals:
+		cancel()
+		<-started
+		return exitCode(sig)
+	}
+	cmd := exec.Command(args[0], args[1:]...)
+	cmd.Stdout, cmd.Stderr = stdout, stderr
+	cmd.Env = append(os.Environ(), s.env...)
+	return supervise(cmd, signals, stderr)
+}
+
+// supervise runs the command in a process group of its own, passes signals on to all of it, and ends it when our own
+// parent is gone: `go run` dies of a SIGTERM without a word to what it runs.
+func supervise(cmd *exec.Cmd, signals <-chan os.Signal, stderr io.Writer) int {
+	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
+	if err := cmd.Start(); err != nil {
+		_, _ = fmt.Fprintln(stderr, "testservers:", err)
+		return 127
+	}
+	done := make(chan error, 1)
+	go func() { done <- cmd.Wait() }()
+	parent, tick := os.Getppid(), time.NewTicker(time.Second)
+	defer tick.Stop()
+	code := 0
+	for {
+		select {
+		case err := <-done:
+			if code == 0 {
+				code = codeOf(err)
+			}
+			return code
+		case sig := <-signals:
+			code = exitCode(sig)
+			_ = syscall.Kill(-cmd.Process.Pid, sig.(syscall.Signal))
+		case <-tick.C:
+			if os.Getppid() != parent {
+				code = exitCode(syscall.SIGHUP)
+				_ = syscall.Kill(-cmd.Process.Pid, syscall.SIGKILL)
+			}
+		}
+	}
+}
+
+func exitCode(sig os.Signal) int { return 128 + int(sig.(syscall.Signal)) }
+
+func codeOf(err error) int {
+	var exit *exec.ExitError
+	switch {
+	case err == nil:
+		return 0
+	case !errors.As(err, &exit):
+		return 1
+	case exit.ExitCode() < 0:
+		return exitCode(exit.Sys().(syscall.WaitStatus).Signal())
+	}
+	return exit.ExitCode()
+}
+
+// servers are those we started, and the variables that lead to them.
+type servers struct {
+	postgres *devstack.Postgres
+	temporal *devstack.Temporal
+	env      []string
+}
+
+func (s *servers) start(ctx context.Context, getenv func(string) string, stderr io.Writer) error {
+	progress := func(what string) { _, _ = fmt.Fprintln(stderr, "testservers:", what) }
+	group, ctx := errgroup.WithContext(ctx)
+	if getenv(databaseURL) == "" {
+		group.Go(func() (err error) {
+			s.postgres, err = devstack.StartPostgres(ctx, devstack.PostgresOptions{
+				Fast: true, MaxConnections: maxConnections, Progress: progress,
+			})
+			return err
+		})
+	}
+	if getenv(temporalAddress) == "" {
+		group.Go(func() (err error) {
+			s.temporal, err = devstack.StartTemporal(ctx, devstack.TemporalOptions{Progress: progress})
+			return err
+		})
+	}
+	err := group.Wait()
+	if s.postgres != nil {
+		s.env = append(s.env, databaseURL+"="+s.postgres.URL())
+	}
+	if s.temporal != nil {
+		s.env = append(s.env, temporalAddress+"="+s.temporal.Address())
+	}
+	return err
+}
+
+// stop ends the servers. Nothing of theirs is kept, so there is nothing to be gentle about.
+func (s *servers) stop() {
+	if s.postgres != nil {
+		s.postgres.Kill()
+	}
+	if s.temporal != nil {
+		s.temporal.Kill()
+	}
+}

@@ -1,0 +1,142 @@
+#!/bin/sh
+# Looks for one thing that hookflow needs: go, postgres (the server binaries) or cc (a C compiler, for the race
+# detector). Where it is missing, root on Debian and Ubuntu installs the distribution's package; everybody else is told
+# the one command. Succeeds in silence.
+set -eu
+
+# Tests put a folder of their own before every absolute path.
+root=${PREFLIGHT_ROOT:-}
+
+have() { command -v "$1" >/dev/null 2>&1; }
+
+fail() {
+	printf '%s\n' "$*" >&2
+	exit 1
+}
+
+# The oldest Go that builds hookflow, as go.mod says it.
+check_go() {
+	have go || fail "hookflow needs Go 1.26 or newer, and there is none on PATH: https://go.dev/dl/"
+	# A Go of 1.21 or newer fetches the version that go.mod names by itself, and then reports that one.
+	version=$(go version 2>/dev/null) || version=$(GOTOOLCHAIN=local go version 2>/dev/null) || version=unknown
+	version=${version#go version }
+	version=${version%% *}
+	number=${version#go}
+	major=${number%%.*}
+	minor=${number#*.}
+	minor=${minor%%[!0-9]*}
+	case "$major$minor" in
+	'' | *[!0-9]*)
+		case $version in
+		devel*) return 0 ;;
+		esac
+		major=0 minor=0
+		;;
+	esac
+	[ "$major" -gt 1 ] || { [ "$major" -eq 1 ] && [ "${minor:-0}" -ge 26 ]; } ||
+		fail "hookflow needs Go 1.26 or newer, and this one is $version: https://go.dev/dl/"
+}
+
+# A folder of server binaries has both programs. psql alone is the client's package.
+is_server() { [ -x "$1/postgres" ] && [ -x "$1/initdb" ]; }
+
+# The same places as internal/devstack/postgres_binaries.go.
+has_postgres() {
+	for dir in "$root"/usr/lib/postgresql/*/bin "$root"/usr/pgsql-*/bin "$root"/usr/libexec/postgresql* \
+		"$root"/opt/homebrew/opt/postgresql*/bin "$root"/usr/local/opt/postgresql*/bin \
+		"$root"/Applications/Postgres.app/Contents/Versions/*/bin; do
+		if is_server "$dir"; then return 0; fi
+	done
+	have postgres && have initdb
+}
+
+can_apt() { [ "$(id -u)" = 0 ] && have apt-get; }
+
+apt_install() {
+	export DEBIAN_FRONTEND=noninteractive
+	# A fresh image has no package lists. Old ones may do, so a failure here is not the end.
+	apt-get update -qq || echo "The package lists could not be refreshed; going on with those that are here." >&2
+	# Lists and downloads on standard output are of no interest; errors are on the other one.
+	apt-get install -y -qq --no-install-recommends "$@" </dev/null >/dev/null ||
+		fail "apt-get install $* failed (see above)."
+}
+
+# Debian's package makes and starts a cluster of its own, on port 5432, unless it is told not to beforehand. A policy
+# that somebody has already set stays.
+no_system_cluster() {
+	conf=$root/etc/postgresql-common
+	if grep -Eqs '^[[:space:]]*create_main_cluster' "$conf/createcluster.conf" "$conf"/createcluster.d/*.conf; then
+		return 0
+	fi
+	mkdir -p "$conf/createcluster.d"
+	cat >"$conf/createcluster.d/hookflow.conf" <<-'CONF'
+		# Written by hookflow before it installed the package postgresql: it only needs the programs.
+		create_main_cluster = false
+	CONF
+}
+
+check_postgres() {
+	has_postgres && return 0
+	if can_apt; then
+		echo "Installing the package postgresql: hookflow runs a private Postgres from its programs." \
+			"No system-wide database is made or started."
+		no_system_cluster
+		apt_install postgresql
+		has_postgres || fail "The package postgresql is installed, but brought no server programs."
+		return 0
+	fi
+	case $(uname -s) in
+	Darwin) how="brew install postgresql@17" ;;
+	*)
+		if have apt-get; then
+			how="sudo apt-get install -y --no-install-recommends postgresql"
+		elif have dnf; then
+			how="sudo dnf install -y postgresql-server"
+		elif have apk; then
+			how="sudo apk add postgresql"
+		elif have pacman; then
+			how="sudo pacman -S --noconfirm postgresql"
+		else
+			how="see https://www.postgresql.org/download/"
+		fi
+		;;
+	esac
+	fail "hookflow needs the Postgres server programs (postgres and initdb), and they are not on this machine: $how"
+}
+
+# A compiler without the C library's headers does not help.
+compiles() {
+	cc=$(go env CC 2>/dev/null || true)
+	cc=${cc:-cc}
+	out=$(mktemp)
+	# CC may carry arguments, so no quotes around it.
+	# shellcheck disable=SC2086
+	printf '#include <stdlib.h>\nint main(void) { return 0; }\n' | $cc -x c -o "$out" - >/dev/null 2>&1 && ok=0 || ok=1
+	rm -f "$out"
+	return "$ok"
+}
+
+check_cc() {
+	compiles && return 0
+	if can_apt; then
+		echo "Installing the packages gcc and libc6-dev: Go's race detector, which the tests run with, needs a C compiler."
+		apt_install gcc libc6-dev
+		compiles || fail "gcc is installed, but does not compile."
+		return 0
+	fi
+	case $(uname -s) in
+	Darwin) how="xcode-select --install" ;;
+	*)
+		how="install gcc and the C library's headers"
+		if have apt-get; then how="sudo apt-get install -y gcc libc6-dev"; fi
+		;;
+	esac
+	fail "The tests run with Go's race detector, which needs a C compiler: $how"
+}
+
+case ${1:-} in
+go) check_go ;;
+postgres) check_postgres ;;
+cc) check_cc ;;
+*) fail "usage: preflight.sh go|postgres|cc" ;;
+esac
