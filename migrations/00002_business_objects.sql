@@ -7,6 +7,7 @@ CREATE TABLE stripe_checkout_sessions (
     livemode            boolean,
     -- pending: completed but unpaid (a delayed method started); paid: fulfil; failed; expired
     state               text NOT NULL CHECK (state IN ('pending', 'paid', 'failed', 'expired')),
+    state_rank          smallint NOT NULL,
     payment_status      text,
     mode                text,
     amount_total        bigint,

@@ -11,14 +11,6 @@ import (
 	"github.com/jackc/pgx/v5"
 )
 
-// Run says which run of which generation speaks. A run is known by its original run id and its generation, since a reset
-// run has a new run id and keeps the original one.
-type Run struct {
-	RunID         string
-	OriginalRunID string
-	Generation    int
-}
-
 // Standing is how a row stood when a run asked to begin, and whether the run was adopted.
 type Standing struct {
 	Status        event.Status
@@ -57,7 +49,7 @@ FROM cur LEFT JOIN adopted ON true`
 // BeginRun moves the row to status to (processing, or completed when there is nothing to do), writes the decoded
 // payload where it is not nil and not there yet, and returns how the row stood. It returns event.ErrNotFound without
 // a row. It is safe to repeat.
-func (s *Store) BeginRun(ctx context.Context, id string, run Run, to event.Status, payload json.RawMessage, now time.Time) (Standing, error) {
+func (s *Store) BeginRun(ctx context.Context, id string, run event.Run, to event.Status, payload json.RawMessage, now time.Time) (Standing, error) {
 	var st Standing
 	var content *string
 	if payload != nil {
@@ -71,22 +63,13 @@ func (s *Store) BeginRun(ctx context.Context, id string, run Run, to event.Statu
 	return st, err
 }
 
-// StepOutcome is how a step of a run ended.
-type StepOutcome struct {
-	Step      string          `json:"step"`
-	Status    event.Status    `json:"status"`
-	Error     string          `json:"error,omitempty"`
-	ErrorType string          `json:"error_type,omitempty"`
-	Result    json.RawMessage `json:"result,omitempty"`
-}
-
 // Ending is how a run ended.
 type Ending struct {
 	Status    event.Status
 	Error     string
 	ErrorType string
 	Epoch     int
-	Steps     []StepOutcome
+	Steps     []event.StepEnd
 }
 
 // A step that Once completed in its effect's own transaction is left as it is.
@@ -111,7 +94,7 @@ WHERE id = $1 AND generation = $2 AND original_run_id = $3`
 
 // FinishRun writes the end of a run with its steps in one statement and reports whether the row took it: a row that
 // another generation or another run holds does not. It is safe to repeat, and goes from final to final after a reset.
-func (s *Store) FinishRun(ctx context.Context, id string, run Run, end Ending, now time.Time) (bool, error) {
+func (s *Store) FinishRun(ctx context.Context, id string, run event.Run, end Ending, now time.Time) (bool, error) {
 	steps, err := json.Marshal(end.Steps)
 	if err != nil || end.Steps == nil {
 		steps = []byte("[]")

@@ -1,0 +1,158 @@
+package activities
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"log/slog"
+	"slices"
+	"time"
+
+	"hookflow/event"
+	"hookflow/routing"
+	"hookflow/store"
+
+	"go.temporal.io/sdk/temporal"
+)
+
+// Mirror keeps the ledger's row in step with the run. It is registered as mirror.Begin and mirror.Finish.
+type Mirror struct {
+	Store *store.Store
+	// Plan resolves the routes as they stand now.
+	Plan func(provider, eventType string) routing.Plan
+	Now  func() time.Time
+	Log  *slog.Logger
+	// Begun hears the id of each event whose row knows of its run; nil in a process without a dispatcher.
+	Begun func(id string)
+	// Failed hears of each event that failed for good, possibly twice with the same ID; nil to tell nobody.
+	Failed func(FinalFailure)
+}
+
+// FinalFailure is an event that failed for good.
+type FinalFailure struct {
+	// ID is 32 hex digits made from run and generation: the same when Finish is repeated.
+	ID                              string
+	Provider, Type, Key, WorkflowID string
+	Step, ErrorType, Message        string
+}
+
+// Begin adopts the run for its event, writes the decoded payload, and returns the plan as the routes stand now. It is
+// safe to repeat. It fails for good with LedgerRowMissing when the event is neither in the ledger nor in the input, and
+// with ContentErased when its content was erased; every other error is worth another attempt.
+func (m *Mirror) Begin(ctx context.Context, in routing.BeginInput) (routing.BeginResult, error) {
+	e, err := m.whole(ctx, in)
+	if err != nil {
+		return routing.BeginResult{}, err
+	}
+	plan, to := m.Plan(e.Provider, e.Type), event.Processing
+	if len(plan.Steps) == 0 {
+		to = event.Completed
+	}
+	standing, err := m.adopt(ctx, e, in.Run, to)
+	if err != nil {
+		return routing.BeginResult{}, err
+	}
+	if m.Begun != nil {
+		m.Begun(e.ID)
+	}
+	switch {
+	case !standing.Adopted && standing.Generation > in.Run.Generation:
+		return routing.BeginResult{Over: true, Why: "a newer generation runs"}, nil
+	case !standing.Adopted:
+		return routing.BeginResult{Over: true, Why: "another run of this generation ended as " + string(standing.Status)}, nil
+	case to == event.Completed:
+		m.Store.Forget(e.ID)
+		return routing.BeginResult{Over: true, Why: "no route"}, nil
+	}
+	for i, step := range plan.Steps {
+		plan.Steps[i].Done = slices.Contains(standing.Done, step.Name)
+	}
+	return routing.BeginResult{Epoch: standing.Epoch, Plan: plan}, nil
+}
+
+// whole returns the event with its body: from the input, this process's memory, or the ledger.
+func (m *Mirror) whole(ctx context.Context, in routing.BeginInput) (event.Event, error) {
+	if in.Body != nil {
+		e := in.Event
+		body, err := event.Unpack(in.Body)
+		if err != nil {
+			return e, temporal.NewNonRetryableApplicationError("the body inside the input cannot be unpacked", routing.LedgerRowMissing, err)
+		}
+		e.Body = body
+		m.Store.Remember(e)
+		return e, nil
+	}
+	if e, ok := m.Store.Remembered(in.Event.ID); ok {
+		return e, nil
+	}
+	e, err := m.Store.ReadEvent(ctx, in.Event.ID)
+	switch {
+	case errors.Is(err, event.ErrNotFound):
+		return e, rowMissing(in.Event)
+	case errors.Is(err, event.ErrErased):
+		return e, temporal.NewNonRetryableApplicationError("the content of "+in.Event.Key()+" was erased", routing.ContentErased, nil)
+	case err == nil:
+		m.Store.Remember(e)
+	}
+	return e, err
+}
+
+// adopt begins the run in the ledger, where the event is written first if Temporal alone has it.
+func (m *Mirror) adopt(ctx context.Context, e event.Event, run event.Run, to event.Status) (store.Standing, error) {
+	payload := decodePayload(&e)
+	standing, err := m.Store.BeginRun(ctx, e.ID, run, to, payload, m.Now())
+	if store.Refused(err) {
+		// jsonb holds less than JSON can say (a number of 200,000 digits). The exact body is kept all the same.
+		m.Log.Warn("a payload is beyond jsonb and is kept as a body only", "key", e.Key(), "error", err)
+		payload = nil
+		standing, err = m.Store.BeginRun(ctx, e.ID, run, to, nil, m.Now())
+	}
+	if !errors.Is(err, event.ErrNotFound) {
+		return standing, err
+	}
+	e.Generation = run.Generation
+	if _, err := m.Store.InsertEvents(ctx, []store.Arrival{{Event: &e}}); err != nil {
+		return standing, err
+	}
+	m.Log.Info("an event that only Temporal had is written to the ledger", "key", e.Key())
+	standing, err = m.Store.BeginRun(ctx, e.ID, run, to, payload, m.Now())
+	if errors.Is(err, event.ErrNotFound) {
+		return standing, rowMissing(e)
+	}
+	return standing, err
+}
+
+func rowMissing(e event.Event) error {
+	return temporal.NewNonRetryableApplicationError(
+		fmt.Sprintf("%s is neither in the ledger nor in the run's input", e.Key()), routing.LedgerRowMissing, nil)
+}
+
+// Finish writes the end of the run. It is safe to repeat; every error is worth another attempt. A row that another run
+// holds by now is left alone.
+func (m *Mirror) Finish(ctx context.Context, in routing.FinishInput) error {
+	taken, err := m.Store.FinishRun(ctx, in.Event.ID, in.Run, store.Ending{
+		Status: in.Status, Error: in.Error, ErrorType: in.ErrorType, Epoch: in.Epoch, Steps: in.Steps,
+	}, m.Now())
+	if err != nil {
+		return err
+	}
+	m.Store.Forget(in.Event.ID)
+	if !taken {
+		m.Log.Warn("the end of a run was not taken: its row is another run's", "key", in.Event.Key(), "generation", in.Run.Generation)
+		return nil
+	}
+	if in.Status == event.Failed && m.Failed != nil {
+		m.Failed(FinalFailure{
+			ID: failureID(in.Run), Provider: in.Event.Provider, Type: in.Event.Type, Key: in.Event.Key(),
+			WorkflowID: in.Event.WorkflowID(), Step: in.Failed, ErrorType: in.ErrorType, Message: in.Error,
+		})
+	}
+	return nil
+}
+
+func failureID(run event.Run) string {
+	sum := sha256.Sum256(fmt.Appendf(nil, "%s/%d", run.OriginalRunID, run.Generation))
+	return hex.EncodeToString(sum[:16])
+}

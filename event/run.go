@@ -1,0 +1,20 @@
+package event
+
+import "encoding/json"
+
+// Run is a run of an event as the ledger knows it. A reset run has a new run id and keeps the original one, so a run is
+// known by its original id and its generation.
+type Run struct {
+	RunID         string `json:"run_id"`
+	OriginalRunID string `json:"original_run_id"`
+	Generation    int    `json:"generation,omitempty"`
+}
+
+// StepEnd is how a step of a run ended.
+type StepEnd struct {
+	Step      string          `json:"step"`
+	Status    Status          `json:"status"`
+	Error     string          `json:"error,omitempty"`
+	ErrorType string          `json:"error_type,omitempty"`
+	Result    json.RawMessage `json:"result,omitempty"`
+}

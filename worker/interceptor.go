@@ -1,0 +1,129 @@
+package worker
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"strings"
+	"time"
+
+	"hookflow/activities"
+	"hookflow/event"
+	"hookflow/routing"
+	"hookflow/store"
+
+	"go.temporal.io/sdk/activity"
+	"go.temporal.io/sdk/interceptor"
+	"go.temporal.io/sdk/temporal"
+)
+
+// attempts fills in the event of each attempt of a step and notes the attempts that fail. Begin, Finish and housekeeping
+// are none of its business.
+type attempts struct {
+	interceptor.WorkerInterceptorBase
+	store *store.Store
+	now   func() time.Time
+	log   *slog.Logger
+	steps func(step string, failed bool)
+}
+
+// InterceptActivity is called once per attempt.
+func (a *attempts) InterceptActivity(ctx context.Context, next interceptor.ActivityInboundInterceptor) interceptor.ActivityInboundInterceptor {
+	i := &attempt{attempts: a}
+	i.Next = next
+	return i
+}
+
+type attempt struct {
+	interceptor.ActivityInboundInterceptorBase
+	*attempts
+}
+
+// ExecuteActivity hands the whole event to a handler that takes one.
+func (a *attempt) ExecuteActivity(ctx context.Context, in *interceptor.ExecuteActivityInput) (any, error) {
+	ref, ok := eventOf(in)
+	if !ok || strings.HasPrefix(activity.GetInfo(ctx).ActivityType.Name, "mirror.") {
+		return a.Next.ExecuteActivity(ctx, in)
+	}
+	whole, err := a.fill(ctx, ref)
+	if err != nil {
+		return nil, err
+	}
+	in.Args[0] = whole
+	result, err := a.Next.ExecuteActivity(ctx, in)
+	a.note(ctx, &whole, err)
+	return result, err
+}
+
+func eventOf(in *interceptor.ExecuteActivityInput) (event.Event, bool) {
+	if len(in.Args) == 0 {
+		return event.Event{}, false
+	}
+	ref, ok := in.Args[0].(event.Event)
+	return ref, ok && ref.Step != ""
+}
+
+// fill reads the event from this process's memory or the ledger, and keeps what only the attempt knows. While the ledger
+// is away it asks again, then ends the attempt as LedgerUnavailable.
+func (a *attempt) fill(ctx context.Context, ref event.Event) (event.Event, error) {
+	whole, ok := a.store.Remembered(ref.ID)
+	if !ok {
+		var err error
+		if whole, err = a.read(ctx, ref.ID); err != nil {
+			return whole, unreadable(ref, err)
+		}
+		a.store.Remember(whole)
+	}
+	whole.Generation, whole.Step, whole.Epoch = ref.Generation, ref.Step, ref.Epoch
+	return whole, nil
+}
+
+// readTries and readPause keep an attempt waiting for two seconds at most: the workflow waits longer for less.
+const (
+	readTries = 4
+	readPause = 500 * time.Millisecond
+)
+
+func (a *attempt) read(ctx context.Context, id string) (event.Event, error) {
+	for try := 1; ; try++ {
+		once, cancel := context.WithTimeout(ctx, 5*time.Second)
+		whole, err := a.store.ReadEvent(once, id)
+		cancel()
+		if !store.Unavailable(err) || try == readTries || activity.GetInfo(ctx).IsLocalActivity {
+			return whole, err
+		}
+		select {
+		case <-ctx.Done():
+			return whole, err
+		case <-time.After(readPause):
+		}
+	}
+}
+
+func unreadable(ref event.Event, err error) error {
+	switch {
+	case errors.Is(err, event.ErrNotFound):
+		return temporal.NewNonRetryableApplicationError(ref.Key()+" is not in the ledger", routing.LedgerRowMissing, nil)
+	case errors.Is(err, event.ErrErased):
+		return temporal.NewNonRetryableApplicationError("the content of "+ref.Key()+" was erased", routing.ContentErased, nil)
+	case store.Unavailable(err):
+		return activities.LedgerUnavailable(err)
+	}
+	return err
+}
+
+// note writes a failed attempt to the row, as far as the ledger answers. An outage of the ledger is not the handler's.
+func (a *attempt) note(ctx context.Context, e *event.Event, failure error) {
+	if a.steps != nil {
+		a.steps(e.Step, failure != nil)
+	}
+	if failure == nil || activities.IsLedgerUnavailable(failure) {
+		return
+	}
+	message, errorType := activities.Describe(failure)
+	detached, cancel := context.WithTimeout(context.WithoutCancel(ctx), time.Second)
+	defer cancel()
+	if err := a.store.RecordFailure(detached, e, message, errorType, a.now()); err != nil {
+		a.log.Warn("a failed attempt could not be noted", "key", e.Key(), "step", e.Step, "error", err)
+	}
+}

@@ -1,0 +1,86 @@
+// Package worker is the engine: it registers workflows and activities, fills in what attempts need, and creates the
+// schedules.
+package worker
+
+import (
+	"log/slog"
+	"time"
+
+	"hookflow/activities"
+	"hookflow/store"
+	"hookflow/workflows"
+
+	"go.temporal.io/sdk/activity"
+	"go.temporal.io/sdk/client"
+	"go.temporal.io/sdk/interceptor"
+	"go.temporal.io/sdk/worker"
+	"go.temporal.io/sdk/workflow"
+)
+
+// stopTimeout is how long a stopping worker lets attempts finish; the SDK's default is not at all.
+const stopTimeout = 30 * time.Second
+
+// Handlers are the structs whose exported methods are activities, by the prefix of their names: a method M of the struct
+// under "stripe" is the activity stripe.M.
+type Handlers map[string]any
+
+// Config is what a worker works with.
+type Config struct {
+	Temporal client.Client
+	Store    *store.Store
+	Mirror   *activities.Mirror
+	// Housekeeping is nil in tests that want none.
+	Housekeeping *activities.Housekeeping
+	Handlers     Handlers
+	Now          func() time.Time
+	Log          *slog.Logger
+	// Steps hears how each attempt of a step ended; nil to tell nobody.
+	Steps func(step string, failed bool)
+}
+
+// New returns a worker that is not started. A panic in workflow code blocks the run until a fixed binary comes; it never
+// fails an event.
+func New(c Config) worker.Worker {
+	w := worker.New(c.Temporal, workflows.TaskQueue, worker.Options{
+		WorkerStopTimeout:                stopTimeout,
+		WorkflowPanicPolicy:              worker.BlockWorkflow,
+		DisableRegistrationAliasing:      true,
+		Interceptors:                     []interceptor.WorkerInterceptor{&attempts{store: c.Store, now: c.Now, log: c.Log, steps: c.Steps}},
+		MaxConcurrentWorkflowTaskPollers: 4,
+		MaxConcurrentActivityTaskPollers: 4,
+	})
+	Register(w, c)
+	return w
+}
+
+// Registry is what Register needs of a worker or a test environment.
+type Registry interface {
+	RegisterWorkflowWithOptions(w any, options workflow.RegisterOptions)
+	RegisterActivityWithOptions(a any, options activity.RegisterOptions)
+}
+
+// Register names every workflow and activity.
+func Register(r Registry, c Config) {
+	for name, w := range workflows.ByName {
+		r.RegisterWorkflowWithOptions(w, workflow.RegisterOptions{Name: name})
+	}
+	r.RegisterActivityWithOptions(c.Mirror.Begin, activity.RegisterOptions{Name: workflows.Begin})
+	r.RegisterActivityWithOptions(c.Mirror.Finish, activity.RegisterOptions{Name: workflows.Finish})
+	for prefix, handler := range c.Handlers {
+		r.RegisterActivityWithOptions(handler, activity.RegisterOptions{Name: prefix + "."})
+	}
+	if c.Housekeeping != nil {
+		r.RegisterWorkflowWithOptions(workflows.Reconcile, workflow.RegisterOptions{Name: workflows.ReconcileWorkflow})
+		r.RegisterActivityWithOptions(c.Housekeeping, activity.RegisterOptions{Name: "housekeeping."})
+	}
+}
+
+// BuiltIn returns the handlers that come with hookflow.
+func BuiltIn(s *store.Store, now func() time.Time) Handlers {
+	once := activities.Once{Store: s, Now: now}
+	return Handlers{
+		"stripe": &activities.Stripe{Once: once, Now: now},
+		"twilio": &activities.Twilio{Once: once, Now: now},
+		"vapi":   &activities.Vapi{Once: once, Now: now},
+	}
+}

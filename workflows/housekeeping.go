@@ -1,0 +1,39 @@
+package workflows
+
+import (
+	"time"
+
+	"go.temporal.io/sdk/temporal"
+	"go.temporal.io/sdk/workflow"
+)
+
+// ReconcileWorkflow is the type of the housekeeping run that a Schedule starts every minute.
+const ReconcileWorkflow = "Reconcile"
+
+// The activities of housekeeping.
+const (
+	ReconcileClosed = "housekeeping.ReconcileClosed"
+	ReconcileOpen   = "housekeeping.ReconcileOpen"
+)
+
+// Reconcile puts right what runs could not write themselves: those that an operator terminated, and rows whose run is
+// gone. It returns the time up to which closed runs were read, where the next run goes on. It fails when either reader
+// does; the next minute tries again.
+func Reconcile(ctx workflow.Context) (time.Time, error) {
+	var since time.Time
+	if workflow.HasLastCompletionResult(ctx) {
+		if err := workflow.GetLastCompletionResult(ctx, &since); err != nil {
+			return since, err
+		}
+	}
+	ctx = workflow.WithActivityOptions(ctx, workflow.ActivityOptions{
+		StartToCloseTimeout: 5 * time.Minute,
+		HeartbeatTimeout:    30 * time.Second,
+		RetryPolicy:         &temporal.RetryPolicy{MaximumAttempts: 3},
+	})
+	var watermark time.Time
+	if err := workflow.ExecuteActivity(ctx, ReconcileClosed, since).Get(ctx, &watermark); err != nil {
+		return since, err
+	}
+	return watermark, workflow.ExecuteActivity(ctx, ReconcileOpen).Get(ctx, nil)
+}

@@ -1,0 +1,42 @@
+// Package workflows tells the story of a webhook, deterministically: begin, the steps of the plan, finish.
+//
+// It names activities by string and knows nothing of what they do.
+package workflows
+
+// TaskQueue is where the runs of every provider wait for a worker. Fairness between providers is the key's work.
+const TaskQueue = "hookflow"
+
+// The workflow types, as the Temporal UI shows them.
+const (
+	Stripe  = "StripeWebhook"
+	Twilio  = "TwilioWebhook"
+	Vapi    = "VapiWebhook"
+	Generic = "GenericWebhook"
+)
+
+// ByName holds every workflow type of an event, for registration.
+var ByName = map[string]any{
+	Stripe:  StripeWebhook,
+	Twilio:  TwilioWebhook,
+	Vapi:    VapiWebhook,
+	Generic: GenericWebhook,
+}
+
+// TypeOf returns the workflow type that handles events of a scheme.
+func TypeOf(scheme string) string {
+	switch scheme {
+	case "stripe":
+		return Stripe
+	case "twilio":
+		return Twilio
+	case "vapi":
+		return Vapi
+	}
+	return Generic
+}
+
+// The activities that every run relies on. Handlers are named by the plan.
+const (
+	Begin  = "mirror.Begin"
+	Finish = "mirror.Finish"
+)

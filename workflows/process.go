@@ -1,0 +1,38 @@
+package workflows
+
+import (
+	"hookflow/event"
+	"hookflow/routing"
+
+	"go.temporal.io/sdk/workflow"
+)
+
+// process is an event's life: Begin records the plan in history, each step is an activity under its own declared policy,
+// Finish writes the end. The run ends as the event does, so the Temporal UI tells the same story as the ledger.
+func process(ctx workflow.Context, e event.Event, body []byte) error {
+	begun, err := begin(ctx, e, body)
+	if err != nil || begun.Over {
+		return err
+	}
+	end := routing.FinishInput{Run: runOf(ctx, e), Epoch: begun.Epoch, Status: event.Completed}
+	for _, step := range begun.Plan.Steps {
+		if step.Done {
+			continue
+		}
+		result, failure := perform(ctx, e, step, begun.Epoch)
+		note(&end, step, result, failure)
+		if failure != nil {
+			err = failure
+			break
+		}
+	}
+	if finishErr := finish(ctx, e, end); finishErr != nil {
+		return finishErr
+	}
+	return err
+}
+
+func runOf(ctx workflow.Context, e event.Event) event.Run {
+	info := workflow.GetInfo(ctx)
+	return event.Run{RunID: info.WorkflowExecution.RunID, OriginalRunID: info.OriginalRunID, Generation: e.Generation}
+}
