@@ -1,0 +1,86 @@
+package routing
+
+import (
+	"slices"
+)
+
+// resolve lays the options of a step over each other and checks the result. An attempt's time that only the default
+// policy gives is cut to what the step allows: MaxInline where it is inline, and the time of all attempts.
+func (p *parser) resolve(s placedStep, l layers) Options {
+	o := l.options()
+	if own := l[1:]; own.line("start_to_close_timeout") == 0 {
+		if s.Inline {
+			o.StartToCloseTimeout = min(o.StartToCloseTimeout, Duration(MaxInline))
+		}
+		if o.ScheduleToCloseTimeout > 0 {
+			o.StartToCloseTimeout = min(o.StartToCloseTimeout, o.ScheduleToCloseTimeout)
+		}
+	}
+	if l.wrong() {
+		return o
+	}
+	p.checkOptions(l, o, s.line)
+	if s.Inline && o.StartToCloseTimeout > Duration(MaxInline) {
+		line := l[2:].line("start_to_close_timeout")
+		p.report(max(line, s.line), "start_to_close_timeout: 2s or less, or inline: false",
+			"step %s is inline and its start_to_close_timeout is %v", s.Name, o.StartToCloseTimeout.Std())
+	}
+	return o
+}
+
+// checkName reports a name that an earlier step of the route has: a step's identity, in the idempotency key and in
+// event_steps, is its name.
+func (p *parser) checkName(s placedStep, earlier []placedStep) {
+	same := func(e placedStep) bool { return e.Name == s.Name }
+	if i := slices.IndexFunc(earlier, same); i >= 0 {
+		p.report(s.line, "name: and a word that no other step of the route has",
+			"two steps of the route are named %s, the other in line %d", s.Name, earlier[i].line)
+	}
+}
+
+// checkReachable reports a route that no event can reach, since earlier ones take each of its types: first match wins.
+func (p *parser) checkReachable(r route) {
+	var by route
+	covered := func(glob string) bool {
+		return slices.ContainsFunc(p.routes, func(earlier route) bool {
+			by = earlier
+			return earlier.provider == r.provider && earlier.covers(glob)
+		})
+	}
+	for _, glob := range r.types {
+		if !covered(glob) {
+			return
+		}
+	}
+	p.report(r.line, "it before that route, or nothing",
+		"no event reaches route %q: the route in line %d takes them all, and the first match wins", r.name, by.line)
+}
+
+// Known is what exists in the program that will run the plans.
+type Known struct {
+	// Providers by name; false means that it is known but off, since it has no secret.
+	Providers map[string]bool
+	// Activities are the registered names.
+	Activities []string
+}
+
+// Check reports routes whose provider is unknown or off, and steps whose activity is not registered, as a Problems.
+func (t *Table) Check(known Known) error {
+	r := &reader{name: t.name}
+	for _, route := range t.routes {
+		switch on, ok := known.Providers[route.provider]; {
+		case !ok:
+			r.report(route.providerLine, instead(route.provider, keys(known.Providers)),
+				"there is no provider %q", route.provider)
+		case !on:
+			r.report(route.providerLine, "its secret into the environment, or leave the route out",
+				"provider %s is off, since it has no secret", route.provider)
+		}
+		for _, step := range route.steps {
+			if !slices.Contains(known.Activities, step.Activity) {
+				r.report(step.line, instead(step.Activity, known.Activities), "there is no activity %q", step.Activity)
+			}
+		}
+	}
+	return r.err()
+}
