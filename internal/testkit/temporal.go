@@ -1,0 +1,79 @@
+package testkit
+
+import (
+	"context"
+	"crypto/rand"
+	"os"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"hookflow/internal/devstack"
+
+	"github.com/stretchr/testify/require"
+	"go.temporal.io/api/workflowservice/v1"
+	"go.temporal.io/sdk/client"
+	sdklog "go.temporal.io/sdk/log"
+	"google.golang.org/protobuf/types/known/durationpb"
+)
+
+// TemporalVariable names the Temporal server that tests use, if it is set. Otherwise the first test of a package starts
+// a dev server in memory that ends with the process.
+const TemporalVariable = "HOOKFLOW_TEST_TEMPORAL_ADDRESS"
+
+var privateTemporal = sync.OnceValues(func() (string, error) {
+	if given := os.Getenv(TemporalVariable); given != "" {
+		return given, nil
+	}
+	server, err := devstack.StartTemporal(context.Background(), devstack.TemporalOptions{DieWithParent: true})
+	if err != nil {
+		return "", err
+	}
+	return server.Address(), nil
+})
+
+// TemporalAddress returns the address of the tests' Temporal server.
+func TemporalAddress(t testing.TB) string {
+	t.Helper()
+	address, err := privateTemporal()
+	require.NoError(t, err)
+	return address
+}
+
+// Namespace registers a namespace for this test and waits until it can be used.
+func Namespace(t testing.TB) string {
+	t.Helper()
+	namespaces, err := client.NewNamespaceClient(client.Options{HostPort: TemporalAddress(t), Logger: Quiet()})
+	require.NoError(t, err)
+	defer namespaces.Close()
+	name := "test-" + strings.ToLower(rand.Text()[:12])
+	require.NoError(t, namespaces.Register(t.Context(), &workflowservice.RegisterNamespaceRequest{
+		Namespace: name, WorkflowExecutionRetentionPeriod: durationpb.New(24 * time.Hour),
+	}))
+	c := Client(t, name)
+	Eventually(t, func() bool {
+		_, err := c.CountWorkflow(t.Context(), &workflowservice.CountWorkflowExecutionsRequest{Query: "WorkflowType = 'none'"})
+		return err == nil
+	}, "namespace %s cannot be used", name)
+	return name
+}
+
+// Client dials the tests' server, for a namespace.
+func Client(t testing.TB, namespace string) client.Client {
+	t.Helper()
+	c, err := client.Dial(client.Options{HostPort: TemporalAddress(t), Namespace: namespace, Logger: Quiet()})
+	require.NoError(t, err)
+	t.Cleanup(c.Close)
+	return c
+}
+
+// Quiet is a Temporal logger that says nothing.
+func Quiet() sdklog.Logger { return quiet{} }
+
+type quiet struct{}
+
+func (quiet) Debug(string, ...any) {}
+func (quiet) Info(string, ...any)  {}
+func (quiet) Warn(string, ...any)  {}
+func (quiet) Error(string, ...any) {}
