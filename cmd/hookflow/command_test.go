@@ -1,0 +1,117 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/spf13/cobra"
+	"github.com/stretchr/testify/require"
+)
+
+// ran is what a command left behind.
+type ran struct {
+	stdout, stderr string
+	err            error
+	code           int
+}
+
+// output is a buffer that a command may write to while a test reads it.
+type output struct {
+	mu sync.Mutex
+	b  bytes.Buffer
+}
+
+func (o *output) Write(p []byte) (int, error) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	return o.b.Write(p)
+}
+
+func (o *output) String() string {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	return o.b.String()
+}
+
+// testEnvironment holds nothing but the given variables, and a data folder of its own.
+func testEnvironment(t *testing.T, vars map[string]string) (env environment, stdout, stderr *output) {
+	t.Helper()
+	folder := t.TempDir()
+	stdout, stderr = &output{}, &output{}
+	return environment{
+		getenv: func(name string) string {
+			if v, ok := vars[name]; ok || name != "HOOKFLOW_DATA_DIR" {
+				return v
+			}
+			return folder
+		},
+		stdout: stdout, stderr: stderr, now: time.Now,
+	}, stdout, stderr
+}
+
+func execute(t *testing.T, build func(environment) *cobra.Command, vars map[string]string, args ...string) ran {
+	t.Helper()
+	env, stdout, stderr := testEnvironment(t, vars)
+	cmd := build(env)
+	cmd.SetArgs(args)
+	err := cmd.ExecuteContext(context.Background())
+	got := ran{stdout: stdout.String(), stderr: stderr.String(), err: err}
+	var exit *exitError
+	switch {
+	case errors.As(err, &exit):
+		got.code = exit.code
+	case err != nil:
+		got.code = exitFailed
+	}
+	return got
+}
+
+func TestUsageErrors(t *testing.T) {
+	t.Parallel()
+	for _, c := range []struct {
+		name  string
+		build func(environment) *cobra.Command
+		args  []string
+		want  string
+	}{
+		{"unknown flag", newSendCommand, []string{"--loud"}, "unknown flag: --loud"},
+		{"unknown provider", newSendCommand, []string{"strip", "invoice.paid"}, `no samples of "strip", but of stripe, twilio, vapi`},
+		{"unknown provider in a list", newSendCommand, []string{"strip"}, "stripe, twilio, vapi"},
+		{"misspelt type", newSendCommand, []string{"stripe", "invoice.payed"}, "did you mean invoice.paid?"},
+		{"strange type", newSendCommand, []string{"vapi", "x"}, "it has assistant-request, conversation-update"},
+		{"two types", newSendCommand, []string{"vapi", "hang", "hang"}, "one type at a time"},
+		{"no secret", newSendCommand, []string{"stripe", "invoice.paid"}, "set STRIPE_WEBHOOK_SECRET"},
+		{"count", newSendCommand, []string{"stripe", "invoice.paid", "--count", "0"}, "--count is 1 to 1000000"},
+		{"rate", newSendCommand, []string{"stripe", "invoice.paid", "--rate", "-1"}, "--rate is"},
+		{"parallel", newSendCommand, []string{"stripe", "invoice.paid", "--parallel", "0"}, "--parallel is 1 to 1024"},
+		{"show without an id", newEventsCommand, []string{"show"}, "usage: events show ID"},
+		{"replay of two", newReplayCommand, []string{"a", "b"}, "usage: replay ID"},
+		{"output", newEventsCommand, []string{"list", "-o", "xml"}, "--output is table or json"},
+		{"url", newEventsCommand, []string{"list", "--url", "localhost:8080"}, "is not an http or https URL"},
+		{"interval", newEventsCommand, []string{"tail", "--interval", "0s"}, "--interval must be positive"},
+		{"lines", newEventsCommand, []string{"tail", "--lines", "201"}, "--lines 0 to 200"},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			t.Parallel()
+			got := execute(t, c.build, nil, c.args...)
+			require.ErrorContains(t, got.err, c.want)
+			require.Equal(t, exitUsage, got.code)
+			require.Empty(t, got.stdout)
+		})
+	}
+}
+
+func TestNearest(t *testing.T) {
+	t.Parallel()
+	known := []string{"call.completed", "call.ringing", "message.sent"}
+	for typed, want := range map[string]string{
+		"call.complete": "call.completed", "call.rining": "call.ringing", "mesage.sent": "message.sent", "x": "", "": "",
+	} {
+		require.Equal(t, want, nearest(typed, known), typed)
+	}
+	require.Equal(t, 3, edits("kitten", "sitting"))
+}

@@ -1,0 +1,227 @@
+package main
+
+import (
+	"context"
+	"crypto/rand"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+	"golang.org/x/sync/errgroup"
+	"golang.org/x/time/rate"
+
+	"hookflow/samples"
+)
+
+// maxCount bounds --count, so that a slip of the finger does not run for a day.
+const maxCount = 1_000_000
+
+// sendFlags are the flags of hookflow send.
+type sendFlags struct {
+	id, object, url string
+	count, parallel int
+	rate            float64
+	list            bool
+}
+
+// newSendCommand returns "hookflow send PROVIDER TYPE".
+func newSendCommand(env environment) *cobra.Command {
+	var flags sendFlags
+	cmd := quiet(&cobra.Command{
+		Use:   "send [PROVIDER [TYPE]]",
+		Short: "Send signed sample webhooks",
+		Long: `Send signed sample webhooks to a running hookflow.
+
+Without a type it lists the samples. The secrets are those of the environment, else of .env, else the ones that dev
+generated in this folder. Exit code: 0 when every answer was 2xx, 1 when one was not, 2 for a command line that cannot
+be right.`,
+		Example: `  hookflow send stripe checkout.session.completed
+  hookflow send twilio call.completed --count 1000 --rate 50
+  hookflow send vapi status-update --id 3f0e… --count 20      (one event, nineteen duplicates)`,
+	})
+	f := cmd.Flags()
+	f.StringVar(&flags.id, "id", "", "the provider's own id: evt_…, CallSid or MessageSid, call.id (default: a fresh one each)")
+	f.StringVar(&flags.object, "object", "", "Stripe: id of the object inside, such as cs_…, to tell a story in several events")
+	f.IntVar(&flags.count, "count", 1, "how many to send; with --id copies of one event")
+	f.Float64Var(&flags.rate, "rate", 0, "requests a second at most (default: no limit)")
+	f.IntVar(&flags.parallel, "parallel", 16, "requests in flight at most")
+	f.StringVar(&flags.url, "url", "", "where to (default: HOOKFLOW_PUBLIC_URL, else "+defaultURL+")")
+	f.BoolVar(&flags.list, "list", false, "list the samples and send nothing")
+	cmd.RunE = func(cmd *cobra.Command, args []string) error {
+		if flags.list || len(args) < 2 {
+			return listSamples(env, args)
+		}
+		if len(args) > 2 {
+			return usageError("one type at a time; usage: %s", cmd.UseLine())
+		}
+		s, err := newSending(env, args[0], args[1], flags)
+		if err != nil {
+			return err
+		}
+		return s.run(cmd.Context())
+	}
+	return cmd
+}
+
+func listSamples(env environment, args []string) error {
+	names := samples.Providers()
+	if len(args) > 0 {
+		if err := checkProvider(args[0]); err != nil {
+			return err
+		}
+		names = args[:1]
+	}
+	for i, provider := range names {
+		if i > 0 {
+			fmt.Fprintln(env.stdout)
+		}
+		for _, name := range samples.List(provider) {
+			fmt.Fprintf(env.stdout, "hookflow send %s %s\n", provider, name)
+		}
+	}
+	return nil
+}
+
+func checkProvider(provider string) error {
+	if slices.Contains(samples.Providers(), provider) {
+		return nil
+	}
+	return usageError("there are no samples of %q, but of %s", provider, strings.Join(samples.Providers(), ", "))
+}
+
+func checkType(provider, name string) error {
+	known := samples.List(provider)
+	if slices.Contains(known, name) {
+		return nil
+	}
+	if near := nearest(name, known); near != "" {
+		return usageError("%s has no sample %q; did you mean %s? hookflow send %s lists them", provider, name, near, provider)
+	}
+	return usageError("%s has no sample %q; it has %s", provider, name, strings.Join(known, ", "))
+}
+
+func (f *sendFlags) check() error {
+	switch {
+	case f.count < 1 || f.count > maxCount:
+		return usageError("--count is 1 to %d", maxCount)
+	case f.rate < 0:
+		return usageError("--rate is a number of requests a second, 0 for no limit")
+	case f.parallel < 1 || f.parallel > 1024:
+		return usageError("--parallel is 1 to 1024")
+	}
+	return nil
+}
+
+// sending is one run of hookflow send.
+type sending struct {
+	env            environment
+	provider, name string
+	flags          sendFlags
+	post           *poster
+	began          time.Time
+	tally          tally
+}
+
+func newSending(env environment, provider, name string, flags sendFlags) (*sending, error) {
+	if err := flags.check(); err != nil {
+		return nil, err
+	}
+	if err := checkProvider(provider); err != nil {
+		return nil, err
+	}
+	if err := checkType(provider, name); err != nil {
+		return nil, err
+	}
+	post, err := newPoster(env, provider, flags)
+	if err != nil {
+		return nil, err
+	}
+	s := &sending{env: env, provider: provider, name: name, flags: flags, post: post, began: env.now()}
+	if _, err := s.build(0); err != nil {
+		return nil, usageError("%v", err)
+	}
+	return s, nil
+}
+
+// build fills in copy n. Copies under one id carry one time: some of Vapi's ids are made of it.
+func (s *sending) build(n int) (*signed, error) {
+	now := s.env.now()
+	if s.flags.id != "" {
+		now = s.began
+	}
+	r, err := samples.Build(s.provider, s.name, samples.Options{
+		ID: s.flags.id, Object: s.flags.object, Account: s.env.setting("TWILIO_ACCOUNT_SID"),
+		N: n, Now: now, Random: rand.Reader,
+	})
+	if err != nil {
+		return nil, err
+	}
+	return s.post.sign(r), nil
+}
+
+func (s *sending) run(ctx context.Context) error {
+	if s.flags.count == 1 {
+		return s.sendOne(ctx)
+	}
+	limit := rate.Inf
+	if s.flags.rate > 0 {
+		limit = rate.Limit(s.flags.rate)
+	}
+	pace := rate.NewLimiter(limit, 1)
+	var group errgroup.Group
+	group.SetLimit(s.flags.parallel)
+	for n := range s.flags.count {
+		if pace.Wait(ctx) != nil || ctx.Err() != nil {
+			break
+		}
+		group.Go(func() error {
+			s.tally.add(s.sendCopy(ctx, n))
+			return nil
+		})
+	}
+	_ = group.Wait() // the goroutines return no error: failures are counted
+	return s.summarise()
+}
+
+func (s *sending) sendCopy(ctx context.Context, n int) *receipt {
+	r, err := s.build(n)
+	if err != nil {
+		return &receipt{problem: err.Error()}
+	}
+	return s.post.send(ctx, r)
+}
+
+func (s *sending) sendOne(ctx context.Context) error {
+	got := s.sendCopy(ctx, 0)
+	if got.problem != "" {
+		return failure("%s", got.problem)
+	}
+	fmt.Fprintf(s.env.stdout, "%d %s in %d ms\n", got.status, got.outcome, got.took.Milliseconds())
+	fmt.Fprintf(s.env.stdout, "id   %s\nkey  %s\n", got.id, got.key)
+	if got.answer != "" {
+		fmt.Fprintf(s.env.stdout, "answered to %s: %s\n", s.provider, got.answer)
+	}
+	if got.outcome == "ignored" {
+		fmt.Fprintln(s.env.stdout, "nothing was stored: this type is sent many times a second, and no route names it")
+		return nil
+	}
+	fmt.Fprintf(s.env.stdout, "look at it with: hookflow events show %s\n", got.key)
+	return nil
+}
+
+func (s *sending) summarise() error {
+	took := s.env.now().Sub(s.began)
+	t := &s.tally
+	fmt.Fprintf(s.env.stdout, "%d sent in %s (%.0f/s): %d accepted, %d duplicate, %d ignored, %d failed\n",
+		t.sent, took.Round(time.Millisecond), float64(t.sent)/max(took.Seconds(), 0.001),
+		t.outcomes["accepted"], t.outcomes["duplicate"], t.outcomes["ignored"], t.failed)
+	if t.failed > 0 {
+		return failure("%d of %d failed, the first: %s", t.failed, t.sent, t.firstProblem)
+	}
+	if t.sent < s.flags.count {
+		return failure("interrupted after %d of %d", t.sent, s.flags.count)
+	}
+	return nil
+}

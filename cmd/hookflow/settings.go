@@ -1,0 +1,104 @@
+package main
+
+import (
+	"cmp"
+	"net"
+	"os"
+	"path/filepath"
+	"strings"
+)
+
+// secretsFile is where dev keeps the secrets that it generated, below the data folder, mode 0600.
+const secretsFile = "secrets.env"
+
+// defaultURL is where dev listens unless told otherwise.
+const defaultURL = "http://127.0.0.1:8080"
+
+// setting returns the value that a server started in this folder would use: the environment's, else .env's, else the
+// one that dev generated. Empty where there is none. The commands that speak to such a server need it.
+func (env environment) setting(name string) string {
+	if v := env.getenv(name); v != "" {
+		return v
+	}
+	for _, file := range []string{".env", env.secretsPath()} {
+		if v := readSettings(file)[name]; v != "" {
+			return v
+		}
+	}
+	return ""
+}
+
+func (env environment) secretsPath() string {
+	return filepath.Join(cmp.Or(env.getenv("HOOKFLOW_DATA_DIR"), ".hookflow"), secretsFile)
+}
+
+// readSettings reads KEY=value lines. A missing or unreadable file is an empty one: what is then missing is reported
+// by name, which says more than a path would.
+func readSettings(file string) map[string]string {
+	content, err := os.ReadFile(file)
+	if err != nil {
+		return nil
+	}
+	found := map[string]string{}
+	for line := range strings.Lines(string(content)) {
+		line = strings.TrimPrefix(strings.TrimSpace(line), "export ")
+		name, value, ok := strings.Cut(line, "=")
+		if !ok || strings.HasPrefix(line, "#") {
+			continue
+		}
+		found[strings.TrimSpace(name)] = unquote(strings.TrimSpace(value))
+	}
+	return found
+}
+
+func unquote(s string) string {
+	if len(s) >= 2 && (s[0] == '"' || s[0] == '\'') && s[len(s)-1] == s[0] {
+		return s[1 : len(s)-1]
+	}
+	return s
+}
+
+// secrets splits a comma-separated setting and drops what is empty.
+func (env environment) secrets(name string) []string {
+	var found []string
+	for secret := range strings.SplitSeq(env.setting(name), ",") {
+		if secret = strings.TrimSpace(secret); secret != "" {
+			found = append(found, secret)
+		}
+	}
+	return found
+}
+
+// webhookURL is the base URL that webhooks are posted to: the public one, else the address the server listens on.
+func (env environment) webhookURL() string {
+	return cmp.Or(env.setting("HOOKFLOW_PUBLIC_URL"), addressURL(env.setting("HOOKFLOW_HTTP_ADDR")), defaultURL)
+}
+
+// opsURL is the base URL of /v1. In dev it shares the listener of the webhooks.
+func (env environment) opsURL() string {
+	return cmp.Or(addressURL(env.setting("HOOKFLOW_OPS_ADDR")), addressURL(env.setting("HOOKFLOW_HTTP_ADDR")), defaultURL)
+}
+
+// addressURL turns a listen address into a URL that reaches it from this machine; "" stays "".
+func addressURL(address string) string {
+	host, port, err := net.SplitHostPort(address)
+	if err != nil {
+		return ""
+	}
+	if ip := net.ParseIP(host); host == "" || ip != nil && ip.IsUnspecified() {
+		host = "127.0.0.1"
+	}
+	return "http://" + net.JoinHostPort(host, port)
+}
+
+// apiToken is the first token of HOOKFLOW_API_TOKEN, whose elements are "token" or "name:token".
+func (env environment) apiToken() string {
+	tokens := env.secrets("HOOKFLOW_API_TOKEN")
+	if len(tokens) == 0 {
+		return ""
+	}
+	if _, token, named := strings.Cut(tokens[0], ":"); named {
+		return strings.TrimSpace(token)
+	}
+	return tokens[0]
+}

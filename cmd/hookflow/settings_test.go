@@ -1,0 +1,65 @@
+package main
+
+import (
+	"os"
+	"path/filepath"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+)
+
+func TestSettings(t *testing.T) {
+	t.Parallel()
+	folder := t.TempDir()
+	require.NoError(t, os.WriteFile(filepath.Join(folder, secretsFile), []byte(`# made by hookflow dev
+STRIPE_WEBHOOK_SECRET=whsec_from_file
+export TWILIO_AUTH_TOKEN = "quoted"
+VAPI_WEBHOOK_SECRET='a=b'
+EMPTY=
+no equals sign
+`), 0o600))
+	env, _, _ := testEnvironment(t, map[string]string{
+		"HOOKFLOW_DATA_DIR": folder, "STRIPE_WEBHOOK_SECRET": "one, two,,",
+	})
+	require.Equal(t, []string{"one", "two"}, env.secrets("STRIPE_WEBHOOK_SECRET"), "the environment wins")
+	require.Equal(t, []string{"quoted"}, env.secrets("TWILIO_AUTH_TOKEN"))
+	require.Equal(t, []string{"a=b"}, env.secrets("VAPI_WEBHOOK_SECRET"))
+	require.Empty(t, env.secrets("EMPTY"))
+	require.Empty(t, env.setting("no equals sign"))
+	require.Empty(t, env.setting("# made by hookflow dev"))
+}
+
+func TestAPIToken(t *testing.T) {
+	t.Parallel()
+	for given, want := range map[string]string{
+		"": "", "plain-token-of-16-bytes": "plain-token-of-16-bytes", "ops:0123456789abcdef": "0123456789abcdef",
+		"ops:0123456789abcdef,me:fedcba9876543210": "0123456789abcdef",
+	} {
+		env, _, _ := testEnvironment(t, map[string]string{"HOOKFLOW_API_TOKEN": given})
+		require.Equal(t, want, env.apiToken(), given)
+	}
+}
+
+func TestURLs(t *testing.T) {
+	t.Parallel()
+	for _, c := range []struct {
+		name           string
+		vars           map[string]string
+		webhooks, asks string
+	}{
+		{"nothing set", nil, "http://127.0.0.1:8080", "http://127.0.0.1:8080"},
+		{"dev on another port", map[string]string{"HOOKFLOW_HTTP_ADDR": "127.0.0.1:9999"}, "http://127.0.0.1:9999", "http://127.0.0.1:9999"},
+		{"serve", map[string]string{
+			"HOOKFLOW_HTTP_ADDR": ":8080", "HOOKFLOW_OPS_ADDR": "[::]:9090", "HOOKFLOW_PUBLIC_URL": "https://hooks.example.com",
+		}, "https://hooks.example.com", "http://127.0.0.1:9090"},
+		{"IPv6", map[string]string{"HOOKFLOW_OPS_ADDR": "[::1]:9090"}, "http://127.0.0.1:8080", "http://[::1]:9090"},
+		{"nonsense", map[string]string{"HOOKFLOW_HTTP_ADDR": "8080"}, "http://127.0.0.1:8080", "http://127.0.0.1:8080"},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			t.Parallel()
+			env, _, _ := testEnvironment(t, c.vars)
+			require.Equal(t, c.webhooks, env.webhookURL())
+			require.Equal(t, c.asks, env.opsURL())
+		})
+	}
+}
