@@ -1,6 +1,7 @@
 package devstack
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"os"
@@ -82,7 +83,7 @@ func inspect(dir string) (binaries, bool) {
 	if _, err := os.Stat(b.path("initdb")); err != nil {
 		return b, false
 	}
-	out, err := exec.Command(b.path("postgres"), "--version").Output()
+	out, err := output(context.Background(), quietEnv(), b.path("postgres"), "--version")
 	if err != nil {
 		return b, false
 	}

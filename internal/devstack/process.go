@@ -162,6 +162,20 @@ func (w *watchdog) dismiss() {
 	_ = w.hold.Close()
 }
 
+// output runs a program that has just been written. While another goroutine is between fork and exec, its child still
+// holds our descriptor of the file, and Linux refuses to run a file that is open for writing (golang.org/issue/22315).
+func output(ctx context.Context, env []string, path string, args ...string) ([]byte, error) {
+	for try := 0; ; try++ {
+		cmd := exec.CommandContext(ctx, path, args...)
+		cmd.Env = env
+		out, err := cmd.Output()
+		if !errors.Is(err, syscall.ETXTBSY) || try == 50 {
+			return out, err
+		}
+		time.Sleep(10 * time.Millisecond)
+	}
+}
+
 // waitFor calls try every 25 ms until it returns nil, the server ends, or ctx does.
 func (p *process) waitFor(ctx context.Context, name string, try func(context.Context) error) error {
 	tick := time.NewTicker(25 * time.Millisecond)

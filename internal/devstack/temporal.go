@@ -40,7 +40,8 @@ type TemporalOptions struct {
 	LogLevel string
 	// DieWithParent ends the server when this process ends, however it does. Always so in memory.
 	DieWithParent bool
-	// Log receives the server's output; nil means temporal.log in Dir/temporal, or nowhere in memory.
+	// Log receives the server's output; nil means temporal.log in Dir/temporal, or, in memory, a file that
+	// goes when the server does.
 	Log io.Writer
 	// Progress receives one sentence before each thing that takes long; may be nil.
 	Progress func(string)

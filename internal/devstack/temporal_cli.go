@@ -84,7 +84,7 @@ func (s cliSource) obtain(ctx context.Context, cached string) error {
 			return ctx.Err()
 		}
 		say(s.progress, "It cannot be downloaded (%v), so it is built from source, once. This takes about 5 minutes.", err)
-		if err := s.build(ctx, fresh); err != nil {
+		if err := s.buildAloud(ctx, fresh); err != nil {
 			return fmt.Errorf("build the Temporal CLI: %w; or install it from https://docs.temporal.io/cli", err)
 		}
 	}
@@ -96,6 +96,22 @@ func (s cliSource) obtain(ctx context.Context, cached string) error {
 		return fmt.Errorf("put the Temporal CLI in place: %w", err)
 	}
 	return nil
+}
+
+// buildAloud builds and says every minute that it still does.
+func (s cliSource) buildAloud(ctx context.Context, to string) error {
+	began, done := time.Now(), make(chan error, 1)
+	go func() { done <- s.build(ctx, to) }()
+	tick := time.NewTicker(time.Minute)
+	defer tick.Stop()
+	for {
+		select {
+		case err := <-done:
+			return err
+		case <-tick.C:
+			say(s.progress, "Still building the Temporal CLI (%s).", time.Since(began).Round(time.Minute))
+		}
+	}
 }
 
 // lock waits for the right to fill the cache. What an interrupted holder left there is removed.
@@ -140,9 +156,7 @@ var versions = regexp.MustCompile(`^temporal version (\d+)\.(\d+)\.\S*(?: \(Serv
 func cliUsable(ctx context.Context, path string) (string, bool) {
 	ctx, cancel := context.WithTimeout(ctx, 20*time.Second)
 	defer cancel()
-	cmd := exec.CommandContext(ctx, path, "--version")
-	cmd.Env = temporalEnv(os.TempDir())
-	out, err := cmd.Output()
+	out, err := output(ctx, temporalEnv(os.TempDir()), path, "--version")
 	m := versions.FindSubmatch(out)
 	if err != nil || m == nil {
 		return "", false

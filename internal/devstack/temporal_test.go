@@ -2,7 +2,10 @@ package devstack
 
 import (
 	"context"
+	"net"
 	"net/http"
+	"os"
+	"path/filepath"
 	"testing"
 	"time"
 
@@ -59,4 +62,36 @@ func TestTemporalKeepsItsData(t *testing.T) {
 	require.NoError(t, err)
 	require.Equal(t, "Nothing", run.GetWorkflowExecutionInfo().GetType().GetName())
 	require.NoError(t, s.Stop(context.Background()))
+}
+
+// The CLI takes any file for a complete database, so half of one, left by a kill during the first start, must go.
+func TestTemporalStartsOverHalfADatabase(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	file := temporalFile(dir)
+	require.NoError(t, os.MkdirAll(filepath.Dir(file), 0o700))
+	require.NoError(t, os.WriteFile(file, []byte("half"), 0o600))
+	s, err := StartTemporal(t.Context(), TemporalOptions{Dir: dir, DieWithParent: true})
+	require.NoError(t, err)
+	t.Cleanup(s.Kill)
+	_, err = StartTemporal(t.Context(), TemporalOptions{Dir: dir, DieWithParent: true})
+	require.ErrorContains(t, err, "already runs")
+}
+
+func TestTemporalPortTaken(t *testing.T) {
+	t.Parallel()
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	require.NoError(t, err)
+	defer func() { _ = l.Close() }()
+	taken := l.Addr().(*net.TCPAddr).Port
+	_, err = StartTemporal(t.Context(), TemporalOptions{UI: true, UIPort: taken, UIPortVariable: "HOOKFLOW_TEMPORAL_UI_PORT"})
+	var port *PortTakenError
+	require.ErrorAs(t, err, &port)
+	require.Equal(t, taken, port.Port)
+	require.Equal(t, os.Getpid(), port.PID)
+	require.Contains(t, port.Command, filepath.Base(os.Args[0]))
+	require.Contains(t, err.Error(), "HOOKFLOW_TEMPORAL_UI_PORT")
+	_, err = StartPostgres(t.Context(), PostgresOptions{Port: taken, Fast: true, PortVariable: "HOOKFLOW_POSTGRES_PORT"})
+	require.ErrorAs(t, err, &port)
+	require.Equal(t, "HOOKFLOW_POSTGRES_PORT", port.Variable)
 }
