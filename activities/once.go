@@ -76,6 +76,9 @@ func IsLedgerUnavailable(err error) bool {
 	return errors.As(err, &application) && application.Type() == routing.LedgerUnavailable
 }
 
+// plainError is the type of errors.New, which the SDK leaves without a name.
+var plainError = reflect.TypeOf(errors.New("")).Elem()
+
 // maxMessage bounds what is kept of a handler's error, in bytes.
 const maxMessage = 2 << 10
 
@@ -90,7 +93,9 @@ func Describe(err error) (message, errorType string) {
 		for kind.Kind() == reflect.Pointer {
 			kind = kind.Elem()
 		}
-		message, errorType = err.Error(), kind.Name()
+		if message = err.Error(); kind != plainError {
+			errorType = kind.Name()
+		}
 	}
 	return storable(message[:min(len(message), maxMessage)]), errorType
 }

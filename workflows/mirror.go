@@ -37,7 +37,9 @@ func mirror(ctx workflow.Context, name string, input, result any) error {
 	local := workflow.WithLocalActivityOptions(ctx, workflow.LocalActivityOptions{
 		StartToCloseTimeout:    mirrorStartToClose,
 		ScheduleToCloseTimeout: mirrorScheduleToClose,
-		RetryPolicy:            &temporal.RetryPolicy{InitialInterval: 100 * time.Millisecond, MaximumInterval: time.Second},
+		RetryPolicy: &temporal.RetryPolicy{
+			InitialInterval: 100 * time.Millisecond, BackoffCoefficient: 2, MaximumInterval: time.Second,
+		},
 	})
 	err := workflow.ExecuteLocalActivity(local, name, input).Get(ctx, result)
 	if err == nil || final(err) || temporal.IsCanceledError(err) {
@@ -45,7 +47,7 @@ func mirror(ctx workflow.Context, name string, input, result any) error {
 	}
 	ordinary := workflow.WithActivityOptions(ctx, workflow.ActivityOptions{
 		StartToCloseTimeout: 10 * time.Second,
-		RetryPolicy:         &temporal.RetryPolicy{MaximumInterval: mirrorMaximumInterval},
+		RetryPolicy:         &temporal.RetryPolicy{InitialInterval: time.Second, BackoffCoefficient: 2, MaximumInterval: mirrorMaximumInterval},
 	})
 	return workflow.ExecuteActivity(ordinary, name, input).Get(ctx, result)
 }
