@@ -21,8 +21,6 @@ const tableWidth = 100
 // maxTypeWidth leaves room for a uuid beside the other columns: 20 + 10 + 28 + 36 and three gaps of two.
 const maxTypeWidth = 28
 
-const uuidWidth = 36
-
 // page is an answer of GET /v1/events.
 type page struct {
 	Events     []event.Record `json:"events"`

@@ -6,6 +6,17 @@ set -eu
 # The ledger's unique key holds for ever.
 retention=720h
 
+# The port is open some seconds before the server serves.
+tries=60
+until temporal operator cluster health >/dev/null 2>&1; do
+  tries=$((tries - 1))
+  if [ "$tries" -eq 0 ]; then
+    echo "Temporal at $TEMPORAL_ADDRESS did not become healthy in two minutes" >&2
+    exit 1
+  fi
+  sleep 2
+done
+
 if temporal operator namespace describe -n "$TEMPORAL_NAMESPACE" >/dev/null 2>&1; then
   temporal operator namespace update -n "$TEMPORAL_NAMESPACE" --retention "$retention"
 else
