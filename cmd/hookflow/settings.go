@@ -6,6 +6,8 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+
+	"hookflow/config"
 )
 
 // secretsFile is where dev keeps the secrets that it generated, below the data folder, mode 0600.
@@ -32,30 +34,16 @@ func (env environment) secretsPath() string {
 	return filepath.Join(cmp.Or(env.getenv("HOOKFLOW_DATA_DIR"), ".hookflow"), secretsFile)
 }
 
-// readSettings reads KEY=value lines. A missing or unreadable file is an empty one: what is then missing is reported
-// by name, which says more than a path would.
+// readSettings reads a file as dev reads .env. A missing file is an empty one, and a line that cannot be read is passed
+// over: what is then missing is reported by name, which says more than a path would.
 func readSettings(file string) map[string]string {
-	content, err := os.ReadFile(file)
+	f, err := os.Open(file)
 	if err != nil {
 		return nil
 	}
-	found := map[string]string{}
-	for line := range strings.Lines(string(content)) {
-		line = strings.TrimPrefix(strings.TrimSpace(line), "export ")
-		name, value, ok := strings.Cut(line, "=")
-		if !ok || strings.HasPrefix(line, "#") {
-			continue
-		}
-		found[strings.TrimSpace(name)] = unquote(strings.TrimSpace(value))
-	}
+	defer f.Close()
+	found, _ := config.LoadDotEnv(f)
 	return found
-}
-
-func unquote(s string) string {
-	if len(s) >= 2 && (s[0] == '"' || s[0] == '\'') && s[len(s)-1] == s[0] {
-		return s[1 : len(s)-1]
-	}
-	return s
 }
 
 // secrets splits a comma-separated setting and drops what is empty.
