@@ -108,11 +108,13 @@ func (l layers) options() Options {
 	return o
 }
 
-// line returns where the topmost place gives a field, or 0.
-func (l layers) line(field string) int {
+// line returns where the topmost place that gives one of the fields gives it, or 0.
+func (l layers) line(fields ...string) int {
 	for _, d := range slices.Backward(l) {
-		if line := d.lines[field]; line != 0 {
-			return line
+		for _, field := range fields {
+			if line := d.lines[field]; line != 0 {
+				return line
+			}
 		}
 	}
 	return 0
@@ -131,12 +133,12 @@ func (r *reader) checkOptions(l layers, o Options, line int) bool {
 			"start_to_close_timeout is 0: an attempt of a worker that died would never end")
 	}
 	if whole := o.ScheduleToCloseTimeout; whole > 0 && o.StartToCloseTimeout > whole {
-		r.report(cmp.Or(l.line("start_to_close_timeout"), line), whole.Std().String()+" or less",
+		r.report(cmp.Or(l.line("start_to_close_timeout", "schedule_to_close_timeout"), line), whole.Std().String()+" or less",
 			"start_to_close_timeout, of one attempt, is longer than schedule_to_close_timeout, of all")
 	}
 	first := cmp.Or(o.RetryPolicy.InitialInterval.Std(), temporalInitialInterval)
 	if longest := o.RetryPolicy.MaximumInterval; longest > 0 && longest.Std() < first {
-		r.report(cmp.Or(l.line("maximum_interval"), line), first.String()+" or more",
+		r.report(cmp.Or(l.line("maximum_interval", "initial_interval"), line), first.String()+" or more",
 			"maximum_interval %v is shorter than initial_interval %v", longest.Std(), first)
 	}
 	return len(r.problems) == before

@@ -179,6 +179,8 @@ func TestParse_problems(t *testing.T) {
 			`8: maximum_interval 5s is shorter than initial_interval 10s; write: 10s or more`}},
 		"interval under Temporal's own": {one + "        retry_policy: {maximum_interval: 500ms}\n", []string{
 			`6: maximum_interval 500ms is shorter than initial_interval 1s; write: 1s or more`}},
+		"interval over the policy's": {"defaults: {retry_policy: {maximum_interval: 5s}}\n" + one + "        retry_policy: {initial_interval: 1m}\n", []string{
+			`7: maximum_interval 5s is shorter than initial_interval 1m0s; write: 1m0s or more`}},
 		"inline word": {one + "        inline: yes please\n", []string{`6: inline is "yes please"; write: true or false`}},
 		"inline too long": {one + "        inline: true\n        start_to_close_timeout: 3s\n", []string{
 			`7: step a is inline and its start_to_close_timeout is 3s; write: start_to_close_timeout: 2s or less, or inline: false`}},

@@ -1,0 +1,206 @@
+// Package config reads what an operator says: environment variables and one YAML file. Everything that is wrong is
+// reported at once, each with what to write instead, and no message holds the value of a secret.
+package config
+
+import (
+	_ "embed"
+	"errors"
+	"time"
+)
+
+// DefaultYAML is the file that HOOKFLOW_CONFIG replaces as a whole. It says what each key does.
+//
+//go:embed default.yaml
+var DefaultYAML []byte
+
+// defaultName is how messages call the embedded file.
+const defaultName = "default.yaml"
+
+// Mode is the command that asks: a few defaults differ.
+type Mode string
+
+// The modes.
+const (
+	Dev   Mode = "dev"   // everything on this machine
+	Serve Mode = "serve" // a server that senders reach
+)
+
+// MaxSecrets is how many secrets of one provider may be current while they are rotated: each costs one HMAC per wrong
+// request.
+const MaxSecrets = 5
+
+// Config is everything that can be set.
+type Config struct {
+	Mode   Mode
+	Stripe Stripe
+	Twilio Twilio
+	Vapi   Vapi
+	Sentry Sentry
+
+	// DatabaseURL is Postgres; in dev empty means the private server.
+	DatabaseURL string
+	// TemporalAddress and TemporalNamespace are here for messages, as they were written; envconfig reads them and
+	// Temporal's other variables. In dev an empty address means the dev server.
+	TemporalAddress, TemporalNamespace string
+
+	// HTTPAddr takes webhooks, OpsAddr carries /v1 and /metrics. Both are host:port; see OneListener.
+	HTTPAddr, OpsAddr string
+	// PublicURL is what senders call, as it was written: scheme, host, perhaps a prefix, no slash at the end. In dev it
+	// follows from HTTPAddr; it is empty where that has port 0, and AddressURL of the listener is then the answer.
+	PublicURL string
+	// APITokens open /v1; without one it is closed.
+	APITokens []Token
+
+	// File is the YAML with the routes (routing.Parse reads them) and FileName how messages call it.
+	File     []byte
+	FileName string
+	// Providers is the section of that name in File.
+	Providers Providers
+
+	// DataDir is where dev keeps its state.
+	DataDir string
+	// PayloadRetention is how long the content of an event is kept after it was received.
+	PayloadRetention time.Duration
+	// The ports of dev's own servers; 0 takes a free one.
+	TemporalPort, TemporalUIPort, PostgresPort int
+}
+
+// Stripe is off without a secret.
+type Stripe struct {
+	Secrets []string // the current signing secrets
+	APIKey  string   // lets handlers retrieve objects; empty: they do without
+}
+
+// Twilio is off without a token.
+type Twilio struct {
+	AuthTokens []string // the current ones
+	AccountSID string   // the only account whose events are taken; empty: any that a token signs for
+}
+
+// Vapi is off without a secret.
+type Vapi struct {
+	Secrets []string
+	Schemes []string // of hmac, standard, secret, bearer; at least one
+}
+
+// Sentry is off without a DSN.
+type Sentry struct {
+	DSN              string
+	TracesSampleRate float64 // 0 to 1
+}
+
+// Token opens /v1. Name is the author of what its holder does; empty where none was given.
+type Token struct {
+	Name   string
+	Secret string
+}
+
+// OneListener reports whether webhooks and /v1 share a listener.
+func (c Config) OneListener() bool { return c.HTTPAddr == c.OpsAddr }
+
+// String names the mode only: a Config is full of secrets, and this is what %v prints.
+func (c Config) String() string { return "config for " + string(c.Mode) }
+
+// GoString is String, for %#v.
+func (c Config) GoString() string { return c.String() }
+
+// MarshalText is String, for JSON and slog.
+func (c Config) MarshalText() ([]byte, error) { return []byte(c.String()), nil }
+
+// Load reads the environment, and with readFile what HOOKFLOW_CONFIG names. The error joins a *Problem for each thing
+// that is wrong; the Config then holds what could be read, so that a caller may look for problems in the routes too. A
+// file that is not YAML at all is left for routing.Parse to report.
+func Load(mode Mode, getenv func(string) string, readFile func(string) ([]byte, error)) (Config, error) {
+	v := &variables{getenv: getenv}
+	c := Config{
+		Mode: mode,
+		Stripe: Stripe{
+			Secrets: v.secrets("STRIPE_WEBHOOK_SECRET"),
+			APIKey:  v.secret("STRIPE_API_KEY"),
+		},
+		Twilio: Twilio{
+			AuthTokens: v.secrets("TWILIO_AUTH_TOKEN"),
+			AccountSID: v.accountSID("TWILIO_ACCOUNT_SID"),
+		},
+		Vapi: Vapi{
+			Secrets: v.secrets("VAPI_WEBHOOK_SECRET"),
+			Schemes: v.schemes("VAPI_WEBHOOK_SCHEME"),
+		},
+		Sentry: Sentry{
+			DSN:              v.dsn("SENTRY_DSN"),
+			TracesSampleRate: v.share("SENTRY_TRACES_SAMPLE_RATE"),
+		},
+		DatabaseURL:       v.databaseURL("DATABASE_URL", mode),
+		TemporalAddress:   getenv("TEMPORAL_ADDRESS"),
+		TemporalNamespace: getenv("TEMPORAL_NAMESPACE"),
+		APITokens:         v.tokens("HOOKFLOW_API_TOKEN"),
+		DataDir:           v.text("HOOKFLOW_DATA_DIR", ".hookflow"),
+		PayloadRetention:  v.days("HOOKFLOW_PAYLOAD_RETENTION", 90*day),
+		TemporalPort:      v.port("HOOKFLOW_TEMPORAL_PORT", 7233),
+		TemporalUIPort:    v.port("HOOKFLOW_TEMPORAL_UI_PORT", 8233),
+		PostgresPort:      v.port("HOOKFLOW_POSTGRES_PORT", 54329),
+	}
+	v.addresses(&c)
+	v.distinctPorts(c)
+	v.file(&c, readFile)
+	return c, errors.Join(v.problems...)
+}
+
+// addresses reads where to listen and what senders call. The ports that dev prints are for this machine; a server's
+// webhooks are for everybody, its /v1 and /metrics are not.
+func (v *variables) addresses(c *Config) {
+	listen, ops := "127.0.0.1:8080", ""
+	if c.Mode == Serve {
+		listen, ops = ":8080", "127.0.0.1:9090"
+	}
+	c.HTTPAddr = v.address("HOOKFLOW_HTTP_ADDR", listen)
+	if ops == "" {
+		ops = c.HTTPAddr
+	}
+	c.OpsAddr = v.address("HOOKFLOW_OPS_ADDR", ops)
+	c.PublicURL = v.publicURL("HOOKFLOW_PUBLIC_URL")
+	switch {
+	case v.getenv("HOOKFLOW_PUBLIC_URL") != "":
+	case c.Mode == Dev:
+		c.PublicURL = AddressURL(c.HTTPAddr)
+	case len(c.Twilio.AuthTokens) > 0:
+		v.report("HOOKFLOW_PUBLIC_URL", "is not set, and Twilio signs the URL that it calls", writePublicURL)
+	}
+}
+
+// distinctPorts reports two of dev's servers on one port; that a port is taken by something else shows at the start.
+func (v *variables) distinctPorts(c Config) {
+	if c.Mode != Dev {
+		return
+	}
+	taken := map[int]string{}
+	for _, p := range []struct {
+		name string
+		port int
+	}{
+		{"HOOKFLOW_TEMPORAL_PORT", c.TemporalPort},
+		{"HOOKFLOW_TEMPORAL_UI_PORT", c.TemporalUIPort},
+		{"HOOKFLOW_POSTGRES_PORT", c.PostgresPort},
+	} {
+		if other := taken[p.port]; other != "" && p.port != 0 {
+			v.report(p.name, "is the port of "+other+" too", "another port")
+		}
+		taken[p.port] = p.name
+	}
+}
+
+// file reads the YAML.
+func (v *variables) file(c *Config, readFile func(string) ([]byte, error)) {
+	c.File, c.FileName = DefaultYAML, defaultName
+	if path := v.getenv("HOOKFLOW_CONFIG"); path != "" {
+		text, err := readFile(path)
+		if err != nil {
+			v.report("HOOKFLOW_CONFIG", "names a file that cannot be read: "+err.Error(), "the path of a YAML file, or nothing")
+			return
+		}
+		c.File, c.FileName = text, path
+	}
+	s := section{name: c.FileName}
+	c.Providers = s.providers(c.File)
+	v.problems = append(v.problems, s.problems...)
+}

@@ -1,0 +1,87 @@
+package config_test
+
+import (
+	"regexp"
+	"testing"
+	"time"
+
+	"hookflow/config"
+	"hookflow/routing"
+
+	"github.com/stretchr/testify/require"
+)
+
+func defaultTable(t *testing.T) *routing.Table {
+	t.Helper()
+	table, err := routing.Parse("default.yaml", config.DefaultYAML)
+	require.NoError(t, err)
+	return table
+}
+
+func TestDefaultYAML_routes(t *testing.T) {
+	t.Parallel()
+	table := defaultTable(t)
+	for _, test := range []struct{ provider, eventType, activity string }{
+		{"stripe", "checkout.session.completed", "stripe.RecordCheckout"},
+		{"stripe", "checkout.session.async_payment_failed", "stripe.RecordCheckout"},
+		{"stripe", "invoice.paid", ""},
+		{"twilio", "call.incoming", "twilio.RecordCall"},
+		{"twilio", "call.no-answer", "twilio.RecordCall"},
+		{"twilio", "message.delivered", "twilio.RecordMessage"},
+		{"twilio", "recording.completed", ""},
+		{"vapi", "status-update", "vapi.RecordCall"},
+		{"vapi", "end-of-call-report", "vapi.RecordCall"},
+		{"vapi", "conversation-update", ""}, // chatty: not stored unless routed
+		{"vapi", "transcript", ""},
+		{"github", "call.incoming", ""},
+	} {
+		plan := table.Plan(test.provider, test.eventType)
+		require.Equal(t, test.activity != "", table.Routed(test.provider, test.eventType), test.eventType)
+		if test.activity == "" {
+			require.Empty(t, plan, test.eventType)
+			continue
+		}
+		require.Len(t, plan.Steps, 1, test.eventType)
+		step := plan.Steps[0]
+		require.Equal(t, test.activity, step.Activity)
+		require.Equal(t, test.activity, step.Name)
+		require.True(t, step.Inline)
+		require.Equal(t, routing.Options{
+			StartToCloseTimeout:    routing.Duration(2 * time.Second),
+			ScheduleToCloseTimeout: routing.Duration(72 * time.Hour),
+			RetryPolicy: routing.RetryPolicy{
+				InitialInterval: routing.Duration(time.Second), BackoffCoefficient: 2, MaximumInterval: routing.Duration(time.Minute),
+				NonRetryableErrorTypes: []string{"InvalidPayload"},
+			},
+		}, step.Options)
+	}
+}
+
+// The defaults that the file spells out are the ones that hold without the file.
+func TestDefaultYAML_defaultsAreTheBuiltInOnes(t *testing.T) {
+	t.Parallel()
+	require.Contains(t, string(config.DefaultYAML), "start_to_close_timeout: 30s")
+	require.Contains(t, string(config.DefaultYAML), "schedule_to_close_timeout: 72h")
+	require.Equal(t, 30*time.Second, routing.DefaultStartToClose)
+	require.Equal(t, 72*time.Hour, routing.DefaultScheduleToClose)
+}
+
+// A sentence stands above each key the first time it is used.
+func TestDefaultYAML_saysWhatEachKeyDoes(t *testing.T) {
+	t.Parallel()
+	for _, key := range []string{
+		"defaults", "policies", "providers", "routes",
+		"start_to_close_timeout", "schedule_to_close_timeout", "schedule_to_start_timeout", "heartbeat_timeout", "retry_policy",
+		"initial_interval", "backoff_coefficient", "maximum_interval", "maximum_attempts", "non_retryable_error_types",
+		"name", "provider", "type", "steps", "activity", "inline", "policy", "twilio", "voice_twiml",
+	} {
+		require.Regexp(t, regexp.MustCompile(`(?m)^ *#.*\n *(# |- )?`+key+`:`), string(config.DefaultYAML), key)
+	}
+}
+
+func TestDefaultYAML_loads(t *testing.T) {
+	t.Parallel()
+	c, err := config.Load(config.Dev, func(string) string { return "" }, nil)
+	require.NoError(t, err)
+	require.Empty(t, c.Providers.Twilio.VoiceTwiML)
+}
