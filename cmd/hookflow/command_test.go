@@ -88,6 +88,7 @@ func TestUsageErrors(t *testing.T) {
 		{"count", newSendCommand, []string{"stripe", "invoice.paid", "--count", "0"}, "--count is 1 to 1000000"},
 		{"rate", newSendCommand, []string{"stripe", "invoice.paid", "--rate", "-1"}, "--rate is"},
 		{"parallel", newSendCommand, []string{"stripe", "invoice.paid", "--parallel", "0"}, "--parallel is 1 to 1024"},
+		{"misspelt subcommand", newEventsCommand, []string{"lst"}, "there is no events lst, but list, show and tail"},
 		{"show without an id", newEventsCommand, []string{"show"}, "usage: events show ID"},
 		{"replay of two", newReplayCommand, []string{"a", "b"}, "usage: replay ID"},
 		{"output", newEventsCommand, []string{"list", "-o", "xml"}, "--output is table or json"},

@@ -8,6 +8,8 @@ import (
 	"time"
 
 	"github.com/spf13/cobra"
+
+	"hookflow/config"
 )
 
 // readyTimeout stays below the time-out of the health check in docker-compose.yml.
@@ -18,7 +20,7 @@ const readyTimeout = 4 * time.Second
 func newReadyCommand(env environment) *cobra.Command {
 	cmd := quiet(&cobra.Command{Use: "ready", Short: "Ask /readyz", Hidden: true, Args: exactly(0)})
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
-		base := cmp.Or(addressURL(env.getenv("HOOKFLOW_HTTP_ADDR")), defaultURL)
+		base := cmp.Or(config.AddressURL(env.getenv("HOOKFLOW_HTTP_ADDR")), defaultURL)
 		r, err := http.NewRequestWithContext(cmd.Context(), http.MethodGet, base+"/readyz", nil)
 		if err != nil {
 			return failure("%v", err)

@@ -2,7 +2,6 @@ package main
 
 import (
 	"cmp"
-	"net"
 	"os"
 	"path/filepath"
 	"strings"
@@ -59,24 +58,12 @@ func (env environment) secrets(name string) []string {
 
 // webhookURL is the base URL that webhooks are posted to: the public one, else the address the server listens on.
 func (env environment) webhookURL() string {
-	return cmp.Or(env.setting("HOOKFLOW_PUBLIC_URL"), addressURL(env.setting("HOOKFLOW_HTTP_ADDR")), defaultURL)
+	return cmp.Or(env.setting("HOOKFLOW_PUBLIC_URL"), config.AddressURL(env.setting("HOOKFLOW_HTTP_ADDR")), defaultURL)
 }
 
 // opsURL is the base URL of /v1. In dev it shares the listener of the webhooks.
 func (env environment) opsURL() string {
-	return cmp.Or(addressURL(env.setting("HOOKFLOW_OPS_ADDR")), addressURL(env.setting("HOOKFLOW_HTTP_ADDR")), defaultURL)
-}
-
-// addressURL turns a listen address into a URL that reaches it from this machine; "" stays "".
-func addressURL(address string) string {
-	host, port, err := net.SplitHostPort(address)
-	if err != nil {
-		return ""
-	}
-	if ip := net.ParseIP(host); host == "" || ip != nil && ip.IsUnspecified() {
-		host = "127.0.0.1"
-	}
-	return "http://" + net.JoinHostPort(host, port)
+	return cmp.Or(config.AddressURL(env.setting("HOOKFLOW_OPS_ADDR")), config.AddressURL(env.setting("HOOKFLOW_HTTP_ADDR")), defaultURL)
 }
 
 // apiToken is the first token of HOOKFLOW_API_TOKEN, whose elements are "token" or "name:token".
