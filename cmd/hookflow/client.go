@@ -39,6 +39,9 @@ type exitError struct {
 
 func (e *exitError) Error() string { return e.message }
 
+// ExitCode is what run returns for the error.
+func (e *exitError) ExitCode() int { return e.code }
+
 func usageError(format string, args ...any) error {
 	return &exitError{code: exitUsage, message: fmt.Sprintf(format, args...)}
 }

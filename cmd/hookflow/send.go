@@ -4,6 +4,8 @@ import (
 	"context"
 	"crypto/rand"
 	"fmt"
+	"os"
+	"os/signal"
 	"slices"
 	"strings"
 	"time"
@@ -60,7 +62,10 @@ be right.`,
 		if err != nil {
 			return err
 		}
-		return s.run(cmd.Context())
+		// Ctrl-C ends a long series with its summary.
+		ctx, stop := signal.NotifyContext(cmd.Context(), os.Interrupt)
+		defer stop()
+		return s.run(ctx)
 	}
 	return cmd
 }

@@ -12,6 +12,9 @@ import (
 // secretsFile is where dev keeps the secrets that it generated, below the data folder, mode 0600.
 const secretsFile = "secrets.env"
 
+// dotEnv is read in the folder that a command runs in, as dev does.
+const dotEnv = ".env"
+
 // defaultURL is where dev listens unless told otherwise.
 const defaultURL = "http://127.0.0.1:8080"
 
@@ -21,16 +24,12 @@ func (env environment) setting(name string) string {
 	if v := env.getenv(name); v != "" {
 		return v
 	}
-	for _, file := range []string{".env", env.secretsPath()} {
-		if v := readSettings(file)[name]; v != "" {
-			return v
-		}
-	}
-	return ""
+	return cmp.Or(readSettings(dotEnv)[name], readSettings(env.secretsPath())[name])
 }
 
 func (env environment) secretsPath() string {
-	return filepath.Join(cmp.Or(env.getenv("HOOKFLOW_DATA_DIR"), ".hookflow"), secretsFile)
+	folder := cmp.Or(env.getenv("HOOKFLOW_DATA_DIR"), readSettings(dotEnv)["HOOKFLOW_DATA_DIR"], ".hookflow")
+	return filepath.Join(folder, secretsFile)
 }
 
 // readSettings reads a file as dev reads .env. A missing file is an empty one, and a line that cannot be read is passed

@@ -7,6 +7,8 @@ import (
 	"maps"
 	"net/http"
 	"net/url"
+	"os"
+	"os/signal"
 	"slices"
 	"strconv"
 	"time"
@@ -44,8 +46,10 @@ change of its status. Ends with Ctrl-C. With --output json each line is the even
 			return usageError("--interval must be positive, --lines 0 to %d", tailPage)
 		}
 		t := &tail{env: env, server: server, filter: filter, json: flags.output == "json", seen: map[string]sighting{}}
-		err = t.follow(cmd.Context(), lines, interval)
-		if errors.Is(cmd.Context().Err(), context.Canceled) {
+		ctx, stop := signal.NotifyContext(cmd.Context(), os.Interrupt)
+		defer stop()
+		err = t.follow(ctx, lines, interval)
+		if errors.Is(ctx.Err(), context.Canceled) {
 			return nil // Ctrl-C is how it ends
 		}
 		return err
