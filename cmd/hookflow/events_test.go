@@ -21,8 +21,8 @@ import (
 
 const testToken = "0123456789abcdef"
 
-// ledger is a /v1 with events in memory, newest first.
-type ledger struct {
+// fakeLedger is a /v1 with events in memory, newest first.
+type fakeLedger struct {
 	*httptest.Server
 
 	mu      sync.Mutex
@@ -31,9 +31,9 @@ type ledger struct {
 	refusal string // answered instead of everything, where set
 }
 
-func newLedger(t *testing.T, events ...event.Record) *ledger {
+func newFakeLedger(t *testing.T, events ...event.Record) *fakeLedger {
 	t.Helper()
-	l := &ledger{events: events}
+	l := &fakeLedger{events: events}
 	l.Server = httptest.NewServer(http.HandlerFunc(l.serve))
 	t.Cleanup(l.Close)
 	return l
@@ -45,7 +45,7 @@ func problem(w http.ResponseWriter, status int, detail string) {
 	_ = json.NewEncoder(w).Encode(map[string]any{"title": http.StatusText(status), "detail": detail, "status": status})
 }
 
-func (l *ledger) serve(w http.ResponseWriter, r *http.Request) {
+func (l *fakeLedger) serve(w http.ResponseWriter, r *http.Request) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	switch id, isReplay := strings.CutSuffix(strings.TrimPrefix(r.URL.Path, "/v1/events/"), "/replay"); {
@@ -63,7 +63,7 @@ func (l *ledger) serve(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
-func (l *ledger) list(w http.ResponseWriter, q url.Values) {
+func (l *fakeLedger) list(w http.ResponseWriter, q url.Values) {
 	from, _ := strconv.Atoi(q.Get("cursor"))
 	limit, _ := strconv.Atoi(q.Get("limit"))
 	to := min(from+limit, len(l.events))
@@ -75,7 +75,7 @@ func (l *ledger) list(w http.ResponseWriter, q url.Values) {
 	_ = json.NewEncoder(w).Encode(answer)
 }
 
-func (l *ledger) show(w http.ResponseWriter, id string) {
+func (l *fakeLedger) show(w http.ResponseWriter, id string) {
 	for _, e := range l.events {
 		if e.ID == id {
 			kind := "application/json"
@@ -89,7 +89,7 @@ func (l *ledger) show(w http.ResponseWriter, id string) {
 	problem(w, http.StatusNotFound, "there is no such event")
 }
 
-func (l *ledger) replay(w http.ResponseWriter, id string) {
+func (l *fakeLedger) replay(w http.ResponseWriter, id string) {
 	for i := range l.events {
 		e := &l.events[i]
 		switch {
@@ -108,7 +108,7 @@ func (l *ledger) replay(w http.ResponseWriter, id string) {
 }
 
 // put adds an event as the newest, or changes one.
-func (l *ledger) put(e event.Record) {
+func (l *fakeLedger) put(e event.Record) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	for i := range l.events {
@@ -120,13 +120,13 @@ func (l *ledger) put(e event.Record) {
 	l.events = append([]event.Record{e}, l.events...)
 }
 
-func (l *ledger) refuse(why string) {
+func (l *fakeLedger) refuse(why string) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.refusal = why
 }
 
-func (l *ledger) questions() []url.Values {
+func (l *fakeLedger) questions() []url.Values {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	return append([]url.Values(nil), l.asked...)
@@ -143,7 +143,7 @@ func record(n int, typ, eventID string, status event.Status) event.Record {
 
 func TestList(t *testing.T) {
 	t.Parallel()
-	l := newLedger(t,
+	l := newFakeLedger(t,
 		record(2, "checkout.session.async_payment_succeeded", "evt_1Pgc76B7WZ01zgkWwyRHS12y", event.Processing),
 		record(1, "invoice.paid", strings.Repeat("x", 60), event.Failed))
 	got := execute(t, newEventsCommand, nil, "list", "--url", l.URL, "--token", testToken)
@@ -159,7 +159,7 @@ func TestList(t *testing.T) {
 
 func TestListPassesTheFilters(t *testing.T) {
 	t.Parallel()
-	l := newLedger(t, record(2, "a", "evt_2", event.Completed), record(1, "a", "evt_1", event.Completed))
+	l := newFakeLedger(t, record(2, "a", "evt_2", event.Completed), record(1, "a", "evt_1", event.Completed))
 	vars := map[string]string{"HOOKFLOW_API_TOKEN": "me:" + testToken, "HOOKFLOW_OPS_ADDR": strings.TrimPrefix(l.URL, "http://")}
 	got := execute(t, newEventsCommand, vars, "list", "--provider", "stripe", "--type", "checkout.*", "--status", "failed",
 		"--account", "acct_1", "--q", `{"a":1}`, "--since", "2h", "--until", "1h", "--limit", "1")
@@ -178,7 +178,7 @@ func TestListPassesTheFilters(t *testing.T) {
 
 func TestListAsJSON(t *testing.T) {
 	t.Parallel()
-	l := newLedger(t, record(1, "a", "evt_1", event.Completed))
+	l := newFakeLedger(t, record(1, "a", "evt_1", event.Completed))
 	got := execute(t, newEventsCommand, nil, "list", "--url", l.URL, "--token", testToken, "--output", "json")
 	require.NoError(t, got.err)
 	var answer map[string]any
@@ -189,7 +189,7 @@ func TestListAsJSON(t *testing.T) {
 
 func TestListOfNothing(t *testing.T) {
 	t.Parallel()
-	l := newLedger(t)
+	l := newFakeLedger(t)
 	got := execute(t, newEventsCommand, nil, "list", "--url", l.URL, "--token", testToken)
 	require.NoError(t, got.err)
 	require.Empty(t, got.stdout)
@@ -201,7 +201,7 @@ func TestShow(t *testing.T) {
 	e := record(1, "invoice.paid", "evt/1", event.Failed)
 	why := "no\x1b[2Jroom\nleft"
 	e.LastError, e.BodyMasked = &why, true
-	l := newLedger(t, e)
+	l := newFakeLedger(t, e)
 	for _, name := range []string{e.ID, "stripe:evt/1"} {
 		got := execute(t, newEventsCommand, nil, "show", name, "--url", l.URL, "--token", testToken)
 		require.NoError(t, got.err)
@@ -230,7 +230,7 @@ func TestShowSaysWhereTheContentIs(t *testing.T) {
 
 func TestReplay(t *testing.T) {
 	t.Parallel()
-	l := newLedger(t, record(2, "a", "evt_2", event.Failed), record(1, "a", "evt_1", event.Completed))
+	l := newFakeLedger(t, record(2, "a", "evt_2", event.Failed), record(1, "a", "evt_1", event.Completed))
 	got := execute(t, newReplayCommand, nil, "stripe:evt_2", "--url", l.URL, "--token", testToken)
 	require.NoError(t, got.err)
 	require.Equal(t, "stripe:evt_2 runs again: generation 1, status pending\n"+
@@ -247,7 +247,7 @@ func TestReplay(t *testing.T) {
 
 func TestWhatV1Refuses(t *testing.T) {
 	t.Parallel()
-	l := newLedger(t)
+	l := newFakeLedger(t)
 	none := execute(t, newEventsCommand, nil, "list", "--url", l.URL)
 	require.EqualError(t, none.err, "401: the token is missing or wrong (no token was sent: set HOOKFLOW_API_TOKEN or --token)")
 	require.Equal(t, exitFailed, none.code)
@@ -284,7 +284,7 @@ func TestAnswersThatAreNotV1(t *testing.T) {
 }
 
 // startTail runs "events tail" until the test ends, and returns what it writes.
-func startTail(t *testing.T, l *ledger, args ...string) (stdout, stderr *output) {
+func startTail(t *testing.T, l *fakeLedger, args ...string) (stdout, stderr *output) {
 	t.Helper()
 	env, stdout, stderr := testEnvironment(t, nil)
 	cmd := newEventsCommand(env)
@@ -306,7 +306,7 @@ func eventually(t *testing.T, condition func() bool) {
 
 func TestTailFollows(t *testing.T) {
 	t.Parallel()
-	l := newLedger(t, record(3, "a", "evt_3", event.Completed), record(2, "a", "evt_2", event.Completed), record(1, "a", "evt_1", event.Failed))
+	l := newFakeLedger(t, record(3, "a", "evt_3", event.Completed), record(2, "a", "evt_2", event.Completed), record(1, "a", "evt_1", event.Failed))
 	stdout, stderr := startTail(t, l, "--lines", "2", "--provider", "stripe")
 	eventually(t, func() bool { return strings.Count(stdout.String(), "\n") == 2 })
 
@@ -332,7 +332,7 @@ func TestTailFollows(t *testing.T) {
 // A restart of the server is what one watches with tail: it says so once and goes on.
 func TestTailWaitsForTheServer(t *testing.T) {
 	t.Parallel()
-	l := newLedger(t, record(1, "a", "evt_1", event.Completed))
+	l := newFakeLedger(t, record(1, "a", "evt_1", event.Completed))
 	stdout, stderr := startTail(t, l, "--output", "json")
 	eventually(t, func() bool { return strings.Contains(stdout.String(), `"event_id":"evt_1"`) })
 
@@ -347,7 +347,7 @@ func TestTailWaitsForTheServer(t *testing.T) {
 // More new events than one page holds.
 func TestTailReadsOnUntilAPageBringsNothing(t *testing.T) {
 	t.Parallel()
-	l := newLedger(t)
+	l := newFakeLedger(t)
 	stdout, _ := startTail(t, l, "--lines", "0")
 	eventually(t, func() bool { return len(l.questions()) > 0 })
 	l.mu.Lock()
@@ -363,7 +363,7 @@ func TestTailReadsOnUntilAPageBringsNothing(t *testing.T) {
 
 func TestTailEndsWhenItIsRefused(t *testing.T) {
 	t.Parallel()
-	l := newLedger(t)
+	l := newFakeLedger(t)
 	got := execute(t, newEventsCommand, nil, "tail", "--url", l.URL, "--token", "wrong")
 	require.EqualError(t, got.err, "401: the token is missing or wrong")
 }
