@@ -22,12 +22,12 @@ func only(h http.Header, name string) (string, error) {
 	return values[0], nil
 }
 
-// inWindow refuses a signed time further than Tolerance from now, on either side. Exactly Tolerance passes.
-func inWindow(signed, now time.Time) error {
+// inWindow refuses a signed time further than tolerance from now, on either side. Exactly tolerance passes.
+func inWindow(signed, now time.Time, tolerance time.Duration) error {
 	switch age := now.Sub(signed); {
-	case age > Tolerance:
+	case age > tolerance:
 		return unverified(ReasonStale)
-	case age < -Tolerance:
+	case age < -tolerance:
 		return unverified(ReasonFuture)
 	}
 	return nil

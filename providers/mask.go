@@ -1,0 +1,120 @@
+package providers
+
+// maskText stands in for a credential. It is a string whatever stood there before.
+const maskText = `"[masked]"`
+
+// maskCredentials replaces the values of credentials in a checked JSON text, wherever they stand and of whatever kind,
+// and reports whether it replaced any. Every other byte stays as it was: numbers, escapes, order, white space. Vapi puts
+// the phone number's Twilio token and the secrets of servers into its messages (its OpenAPI schemas
+// CreateTwilioPhoneNumberDTO and Server), and both stores keep bodies. JSON inside a string is text, and null holds no
+// credential: both are left alone.
+func maskCredentials(v jsonValue) ([]byte, bool) {
+	s := splicer{src: v.src, text: maskText, hides: isCredential, headers: true}
+	return s.splice(v)
+}
+
+// splicer replaces the values of some names in one pass over a checked JSON text.
+type splicer struct {
+	src, out []byte
+	copied   int // src up to here is in out
+	text     string
+	hides    func(name []byte) bool
+	headers  bool // the values of server.headers too
+}
+
+func (s *splicer) splice(v jsonValue) ([]byte, bool) {
+	s.value(v.from, false)
+	if s.out == nil {
+		return s.src, false
+	}
+	return append(s.out, s.src[s.copied:]...), true
+}
+
+// value goes through the value at i and returns the place behind it. inServer says that it is the value of "server".
+func (s *splicer) value(i int, inServer bool) int {
+	switch s.src[i] {
+	case '{':
+		for i = pastSpace(s.src, i+1); s.src[i] != '}'; i = pastSpace(s.src, i) {
+			i = s.member(i, inServer)
+		}
+		return i + 1
+	case '[':
+		for i = pastSpace(s.src, i+1); s.src[i] != ']'; i = pastSpace(s.src, i) {
+			i = s.value(i, inServer)
+		}
+		return i + 1
+	}
+	return pastValue(s.src, i)
+}
+
+// member goes through a name and its value.
+func (s *splicer) member(i int, inServer bool) int {
+	end := pastString(s.src, i)
+	name, _ := unquote(s.src[i:end])
+	i = pastSpace(s.src, end)
+	switch {
+	case s.hides(name):
+		return s.replace(i)
+	case s.headers && inServer && asciiEqualFold(name, "headers"):
+		return s.replaceEach(i)
+	}
+	return s.value(i, s.headers && asciiEqualFold(name, "server"))
+}
+
+// replaceEach replaces the values of server.headers and keeps the names. Anything but an object is replaced whole.
+func (s *splicer) replaceEach(i int) int {
+	if s.src[i] != '{' {
+		return s.replace(i)
+	}
+	for i = pastSpace(s.src, i+1); s.src[i] != '}'; i = pastSpace(s.src, i) {
+		i = s.replace(pastSpace(s.src, pastString(s.src, i)))
+	}
+	return i + 1
+}
+
+func (s *splicer) replace(from int) int {
+	to := pastValue(s.src, from)
+	if s.src[from] == 'n' || string(s.src[from:to]) == s.text {
+		return to
+	}
+	if s.out == nil {
+		s.out = make([]byte, 0, len(s.src)+len(s.src)/8+len(s.text))
+	}
+	s.out = append(s.out, s.src[s.copied:from]...)
+	s.out = append(s.out, s.text...)
+	s.copied = to
+	return to
+}
+
+// isCredential says whether the value of a name is a credential. The case of the name does not matter.
+func isCredential(name []byte) bool {
+	switch len(name) {
+	case 5:
+		return asciiEqualFold(name, "token")
+	case 6:
+		return asciiEqualFold(name, "secret") || asciiEqualFold(name, "apikey")
+	case 8:
+		return asciiEqualFold(name, "password")
+	case 13:
+		return asciiEqualFold(name, "authorization")
+	case 15:
+		return asciiEqualFold(name, "twilioauthtoken") || asciiEqualFold(name, "twilioapisecret")
+	}
+	return false
+}
+
+// asciiEqualFold compares a name with one in lower case; only ASCII letters have a case here.
+func asciiEqualFold(name []byte, lower string) bool {
+	if len(name) != len(lower) {
+		return false
+	}
+	for i, b := range name {
+		if b >= 'A' && b <= 'Z' {
+			b += 'a' - 'A'
+		}
+		if b != lower[i] {
+			return false
+		}
+	}
+	return true
+}

@@ -1,0 +1,214 @@
+package providers
+
+import (
+	"crypto/hmac"
+	"crypto/sha256"
+	"errors"
+	"fmt"
+	"net/http"
+	"strings"
+	"time"
+
+	"hookflow/event"
+)
+
+// VapiConfig says how Vapi authenticates its requests: one credential per server object, so schemes and secrets are the
+// operator's choice, never the sender's.
+type VapiConfig struct {
+	Secrets []string // current ones, at most MaxSecrets
+	Schemes []string // of hmac, standard, secret, bearer; none means hmac
+}
+
+// Vapi verifies and reads the server messages of Vapi.
+// https://docs.vapi.ai/server-url/server-authentication, https://docs.vapi.ai/server-url/events
+type Vapi struct{ schemes []vapiScheme }
+
+// vapiScheme is one way of proving who sent a request.
+type vapiScheme interface {
+	present(h http.Header) bool // the header that carries the proof is there
+	Verify(r *Request, now time.Time) error
+	Sign(r *Request, now time.Time)
+}
+
+// vapiHMAC is Vapi's HMAC credential with its defaults. The unit of the time is not documented.
+var vapiHMAC = HMAC{
+	Algorithm:       "sha256",
+	SignatureHeader: "X-Signature",
+	TimestampHeader: "X-Timestamp",
+	Template:        "{timestamp}.{body}",
+	Encoding:        encodingHex,
+}
+
+// NewVapi refuses a scheme it does not know, no secret, more than MaxSecrets, an empty one, and a scheme that none of
+// the secrets fits. A public key (whpk_…) serves the standard scheme only: as an HMAC key or a token it would let anybody
+// in who knows it, which is everybody. Beside other schemes, standard takes the secrets that are base64.
+func NewVapi(c VapiConfig) (*Vapi, error) {
+	secrets, err := currentSecrets(c.Secrets)
+	if err != nil {
+		return nil, err
+	}
+	names := c.Schemes
+	if len(names) == 0 {
+		names = []string{"hmac"}
+	}
+	v := &Vapi{}
+	for _, name := range names {
+		s, err := newVapiScheme(name, secrets, len(names) == 1)
+		if err != nil {
+			return nil, fmt.Errorf("scheme %s: %w", name, err)
+		}
+		v.schemes = append(v.schemes, s)
+	}
+	return v, nil
+}
+
+func newVapiScheme(name string, secrets []string, alone bool) (vapiScheme, error) {
+	switch name {
+	case "hmac", "standard", "secret", "bearer":
+	default:
+		return nil, errors.New("unknown: write hmac, standard, secret or bearer")
+	}
+	if name == "standard" {
+		return newVapiStandard(secrets, alone)
+	}
+	var private []string
+	for _, s := range secrets {
+		if !strings.HasPrefix(s, publicKeyPrefix) {
+			private = append(private, s)
+		}
+	}
+	switch {
+	case len(private) == 0:
+		return nil, errors.New("a public key proves nothing here")
+	case name == "secret":
+		return newToken("X-Vapi-Secret", "", private), nil
+	case name == "bearer":
+		return newToken("Authorization", "Bearer ", private), nil
+	}
+	return NewHMAC(vapiHMAC, private)
+}
+
+// newVapiStandard takes every secret when standard is the only scheme, else those that fit it, at least one.
+func newVapiStandard(secrets []string, alone bool) (*Standard, error) {
+	if alone {
+		return NewStandard(secrets)
+	}
+	s, fit := &Standard{}, 0
+	var last error
+	for i, secret := range secrets {
+		if err := s.add(secret); err != nil {
+			last = fmt.Errorf("secret %d %w", i+1, err)
+			continue
+		}
+		fit++
+	}
+	if fit == 0 {
+		return nil, last
+	}
+	return s, nil
+}
+
+// Verify accepts a request when one of the configured schemes proves it. A scheme whose header is absent does not count;
+// with several present and none right, the reason is that of the first configured.
+func (v *Vapi) Verify(r *Request, now time.Time) error {
+	var first error
+	for _, s := range v.schemes {
+		if !s.present(r.Header) {
+			continue
+		}
+		err := s.Verify(r, now)
+		if err == nil {
+			return nil
+		}
+		if first == nil {
+			first = err
+		}
+	}
+	if first == nil {
+		return unverified(ReasonMissing)
+	}
+	return first
+}
+
+// Sign signs under the first configured scheme.
+func (v *Vapi) Sign(r *Request, now time.Time) { v.schemes[0].Sign(r, now) }
+
+// Identify reads a server message. The id is the composite of its type under every scheme, since Vapi does not say
+// whether webhook-id stays the same over attempts. Credentials are masked in the event's body.
+func (v *Vapi) Identify(r *Request) (event.Event, error) {
+	body, err := parseObject(r.Body)
+	if err != nil {
+		return event.Event{}, err
+	}
+	m, err := readVapiMessage(body)
+	if err != nil {
+		return event.Event{}, err
+	}
+	id, err := m.eventID()
+	if err != nil {
+		return event.Event{}, err
+	}
+	account, err := m.holder().member("orgId").text("orgId")
+	if err != nil {
+		return event.Event{}, err
+	}
+	e := event.Event{
+		EventID:    id,
+		Type:       m.typ,
+		Account:    account,
+		OccurredAt: m.occurredAt(),
+		Chatty:     m.chatty(),
+	}
+	e.Body, e.BodyMasked = maskCredentials(body)
+	return e, nil
+}
+
+// Traits says how Vapi's requests look. End-of-call reports carry the whole conversation: several MB are normal.
+func (v *Vapi) Traits() Traits {
+	return Traits{
+		Scheme:     "vapi",
+		MaxBody:    10 << 20,
+		MediaTypes: []string{jsonType},
+		Headers:    []string{"User-Agent", "X-Timestamp", webhookNames.id, webhookNames.timestamp},
+	}
+}
+
+// token is a secret sent as it is: it proves that the sender knows it, nothing about the body.
+type token struct {
+	header, prefix string
+	first          string
+	sums           [][sha256.Size]byte
+}
+
+func newToken(header, prefix string, secrets []string) *token {
+	t := &token{header: header, prefix: prefix, first: secrets[0]}
+	for _, s := range secrets {
+		t.sums = append(t.sums, sha256.Sum256([]byte(s)))
+	}
+	return t
+}
+
+func (t *token) present(h http.Header) bool { return len(h.Values(t.header)) > 0 }
+
+// Verify compares digests of equal length, so that the time taken does not tell a secret's length either.
+func (t *token) Verify(r *Request, _ time.Time) error {
+	value, err := only(r.Header, t.header)
+	if err != nil {
+		return err
+	}
+	given, ok := strings.CutPrefix(value, t.prefix)
+	if !ok || given == "" {
+		return unverified(ReasonMalformed)
+	}
+	sum, found := sha256.Sum256([]byte(given)), false
+	for i := range t.sums {
+		found = hmac.Equal(t.sums[i][:], sum[:]) || found
+	}
+	if !found {
+		return unverified(ReasonMismatch)
+	}
+	return nil
+}
+
+// Sign sets the header as the sender does.
+func (t *token) Sign(r *Request, _ time.Time) { setHeader(r, t.header, t.prefix+t.first) }
