@@ -2,8 +2,6 @@ package activities
 
 import (
 	"context"
-	"crypto/sha256"
-	"encoding/hex"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -13,6 +11,7 @@ import (
 	"hookflow/event"
 	"hookflow/routing"
 	"hookflow/store"
+	"hookflow/telemetry"
 
 	"go.temporal.io/sdk/temporal"
 )
@@ -27,15 +26,7 @@ type Mirror struct {
 	// Begun hears the id of each event whose row knows of its run; nil in a process without a dispatcher.
 	Begun func(id string)
 	// Failed hears of each event that failed for good, possibly twice with the same ID; nil to tell nobody.
-	Failed func(FinalFailure)
-}
-
-// FinalFailure is an event that failed for good.
-type FinalFailure struct {
-	// ID is 32 hex digits made from run and generation: the same when Finish is repeated.
-	ID                              string
-	Provider, Type, Key, WorkflowID string
-	Step, ErrorType, Message        string
+	Failed func(telemetry.Failure)
 }
 
 // Begin adopts the run for its event, writes the decoded payload, and returns the plan as the routes stand now. It is
@@ -144,15 +135,11 @@ func (m *Mirror) Finish(ctx context.Context, in routing.FinishInput) error {
 		return nil
 	}
 	if in.Status == event.Failed && m.Failed != nil {
-		m.Failed(FinalFailure{
-			ID: failureID(in.Run), Provider: in.Event.Provider, Type: in.Event.Type, Key: in.Event.Key(),
-			WorkflowID: in.Event.WorkflowID(), Step: in.Failed, ErrorType: in.ErrorType, Message: in.Error,
+		m.Failed(telemetry.Failure{
+			EventID:  telemetry.FailureID(in.Run.OriginalRunID, in.Run.Generation),
+			Provider: in.Event.Provider, Type: in.Event.Type, WorkflowID: in.Event.WorkflowID(),
+			Step: in.Failed, ErrorType: in.ErrorType, Message: in.Error,
 		})
 	}
 	return nil
-}
-
-func failureID(run event.Run) string {
-	sum := sha256.Sum256(fmt.Appendf(nil, "%s/%d", run.OriginalRunID, run.Generation))
-	return hex.EncodeToString(sum[:16])
 }

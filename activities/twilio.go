@@ -4,7 +4,6 @@ import (
 	"context"
 	"encoding/json"
 	"strconv"
-	"strings"
 	"time"
 
 	"hookflow/event"
@@ -35,7 +34,7 @@ var callRank = map[string]int{
 // RecordCall keeps twilio_calls, one row per call, moved forward only: callbacks arrive in any order. The row holds
 // content: the two phone numbers. It fails with InvalidPayload when there is no call in the event.
 func (t *Twilio) RecordCall(ctx context.Context, e event.Event) (json.RawMessage, error) {
-	form, err := parameters(&e)
+	form, err := event.ReadForm(e.ContentType, e.Body)
 	if err != nil || form.Get("CallSid") == "" || form.Get("CallStatus") == "" {
 		return nil, invalidPayload("the callback holds no call")
 	}
@@ -60,7 +59,7 @@ var messageRank = map[string]int{
 // RecordMessage keeps twilio_messages, one row per message, moved forward only. The row holds content: the two
 // addresses, not the text. It fails with InvalidPayload when there is no message in the event.
 func (t *Twilio) RecordMessage(ctx context.Context, e event.Event) (json.RawMessage, error) {
-	form, err := parameters(&e)
+	form, err := event.ReadForm(e.ContentType, e.Body)
 	status := form.Get("MessageStatus")
 	if status == "" {
 		status = form.Get("SmsStatus")
@@ -75,29 +74,6 @@ func (t *Twilio) RecordMessage(ctx context.Context, e event.Event) (json.RawMess
 	effects := &pgx.Batch{}
 	row.Queue(effects, t.Now())
 	return t.Once.Batch(ctx, &e, effects, StatusResult{row.MessageSid, row.Status})
-}
-
-// parameters reads a callback's parameters: a form, or a JSON object of the same names.
-func parameters(e *event.Event) (event.Form, error) {
-	if !strings.HasPrefix(strings.TrimSpace(string(e.Body[:min(len(e.Body), 64)])), "{") {
-		return event.ParseForm(e.Body)
-	}
-	var object map[string]any
-	decoder := json.NewDecoder(strings.NewReader(string(e.Body)))
-	decoder.UseNumber()
-	if err := decoder.Decode(&object); err != nil {
-		return nil, err
-	}
-	var form event.Form
-	for name, value := range object {
-		switch value := value.(type) {
-		case string:
-			form = append(form, event.Param{Name: name, Value: value})
-		case json.Number:
-			form = append(form, event.Param{Name: name, Value: value.String()})
-		}
-	}
-	return form, nil
 }
 
 // number is nil for anything but a number that fits a Postgres integer.

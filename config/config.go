@@ -5,6 +5,7 @@ package config
 import (
 	_ "embed"
 	"errors"
+	"slices"
 	"time"
 )
 
@@ -97,6 +98,19 @@ type Token struct {
 
 // OneListener reports whether webhooks and /v1 share a listener.
 func (c Config) OneListener() bool { return c.HTTPAddr == c.OpsAddr }
+
+// BuiltInFile reports whether File is the embedded one, which names providers that may be off.
+func (c Config) BuiltInFile() bool { return c.FileName == defaultName }
+
+// Secrets returns the secrets in c, so that they can be kept out of logs. The password of the database is not among them:
+// pgx never shows it, and the private server's is a word that logs are full of.
+func (c Config) Secrets() []string {
+	all := slices.Concat(c.Stripe.Secrets, c.Twilio.AuthTokens, c.Vapi.Secrets, []string{c.Stripe.APIKey, c.Sentry.DSN})
+	for _, t := range c.APITokens {
+		all = append(all, t.Secret)
+	}
+	return slices.DeleteFunc(all, func(s string) bool { return s == "" })
+}
 
 // String names the mode only: a Config is full of secrets, and this is what %v prints.
 func (c Config) String() string { return "config for " + string(c.Mode) }

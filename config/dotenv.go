@@ -11,9 +11,9 @@ import (
 var variableName = regexp.MustCompile(`^[A-Za-z_][A-Za-z0-9_]*$`)
 
 // LoadDotEnv reads a .env file: lines of NAME=value, perhaps after "export". A value may stand between single quotes, as
-// it is, or between double quotes, where \n, \t, \", \$ and \\ are read as in a shell; without quotes it ends before " #". A $
-// means nothing. The last line of a name counts. The error joins a *Problem for each line that cannot be read, which
-// names the line and never shows it.
+// it is, or between double quotes, where \n, \t, \", \$ and \\ are read as in a shell; without quotes it ends before
+// " #". A $ means nothing. The last line of a name counts. The error joins a *Problem for each line that cannot be read,
+// which names the line and never shows it.
 func LoadDotEnv(r io.Reader) (map[string]string, error) {
 	text, err := io.ReadAll(r)
 	if err != nil {
@@ -30,7 +30,8 @@ func LoadDotEnv(r io.Reader) (map[string]string, error) {
 		}
 		name, value, err := dotEnvLine(line)
 		if err != nil {
-			problems = append(problems, &Problem{Where: fmt.Sprintf(".env:%d", n), What: err.Error(), Write: "NAME=value, or NAME='value'"})
+			where := fmt.Sprintf(".env:%d", n)
+			problems = append(problems, &Problem{Where: where, What: err.Error(), Write: "NAME=value, or NAME='value'"})
 			continue
 		}
 		values[name] = value

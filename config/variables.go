@@ -192,7 +192,8 @@ func (v *variables) address(name, otherwise string) string {
 	host, port, err := net.SplitHostPort(s)
 	_, portErr := strconv.ParseUint(port, 10, 16)
 	if err != nil || portErr != nil || strings.ContainsFunc(host, unfit) || strings.Contains(host, "/") {
-		v.report(name, fmt.Sprintf("is %q, not an address to listen on", s), "host:port, such as 127.0.0.1:8080, or :8080 for every interface")
+		v.report(name, fmt.Sprintf("is %q, not an address to listen on", s),
+			"host:port, such as 127.0.0.1:8080, or :8080 for every interface")
 		return otherwise
 	}
 	return s

@@ -4,6 +4,8 @@ package worker
 
 import (
 	"log/slog"
+	"reflect"
+	"slices"
 	"time"
 
 	"hookflow/activities"
@@ -38,11 +40,12 @@ type Config struct {
 	Steps func(step string, failed bool)
 }
 
-// New returns a worker that is not started. A panic in workflow code blocks the run until a fixed binary comes; it never
-// fails an event.
-func New(c Config) worker.Worker {
+// newWorker returns a worker that is not started. A panic in workflow code blocks the run until a fixed binary comes; it
+// never fails an event.
+func newWorker(c Config, onFatal func(error)) worker.Worker {
 	w := worker.New(c.Temporal, workflows.TaskQueue, worker.Options{
 		WorkerStopTimeout:                stopTimeout,
+		OnFatalError:                     onFatal,
 		WorkflowPanicPolicy:              worker.BlockWorkflow,
 		DisableRegistrationAliasing:      true,
 		Interceptors:                     []interceptor.WorkerInterceptor{&attempts{store: c.Store, now: c.Now, log: c.Log, steps: c.Steps}},
@@ -83,4 +86,16 @@ func BuiltIn(s *store.Store, now func() time.Time) Handlers {
 		"twilio": &activities.Twilio{Once: once, Now: now},
 		"vapi":   &activities.Vapi{Once: once, Now: now},
 	}
+}
+
+// Names returns the activities that h registers, sorted: every exported method of each struct.
+func (h Handlers) Names() []string {
+	var names []string
+	for prefix, handler := range h {
+		for m := range reflect.TypeOf(handler).Methods() {
+			names = append(names, prefix+"."+m.Name)
+		}
+	}
+	slices.Sort(names)
+	return names
 }

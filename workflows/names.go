@@ -3,6 +3,11 @@
 // It names activities by string and knows nothing of what they do.
 package workflows
 
+import (
+	"maps"
+	"slices"
+)
+
 // TaskQueue is where the runs of every provider wait for a worker. Fairness between providers is the key's work.
 const TaskQueue = "hookflow"
 
@@ -40,3 +45,6 @@ const (
 	Begin  = "mirror.Begin"
 	Finish = "mirror.Finish"
 )
+
+// Names returns every workflow type of an event, sorted.
+func Names() []string { return slices.Sorted(maps.Keys(ByName)) }

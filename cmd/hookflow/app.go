@@ -1,0 +1,186 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"net"
+	"net/http"
+	"sync"
+	"time"
+
+	"hookflow/activities"
+	"hookflow/api"
+	"hookflow/config"
+	"hookflow/intake"
+	"hookflow/store"
+	"hookflow/telemetry"
+	"hookflow/worker"
+	"hookflow/workflows"
+
+	"github.com/jackc/pgx/v5"
+	"go.temporal.io/sdk/client"
+)
+
+// drainTime is how long a stopping server answers the requests that it has begun.
+const drainTime = 15 * time.Second
+
+// app is one process: the API, the worker, or both.
+type app struct {
+	config    config.Config
+	log       *slog.Logger
+	telemetry *telemetry.Telemetry
+	store     *store.Store
+	temporal  client.Client
+	intake    *intake.Intake
+	worker    *worker.Config // nil in an API process
+	door      *api.API       // nil in a worker process
+	ops       *api.API
+}
+
+// plan says what a process is made of.
+type plan struct {
+	config     config.Config
+	temporal   client.Options
+	temporalUI string // "" where there is none
+	api        bool
+	worker     bool
+	telemetry  *telemetry.Telemetry
+	tracer     pgx.QueryTracer // for tests that count
+	now        func() time.Time
+}
+
+// assemble wires the rooms. It connects to nothing: Postgres and Temporal may be away.
+func assemble(ctx context.Context, p plan) (*app, error) {
+	a := &app{config: p.config, log: p.telemetry.Log, telemetry: p.telemetry}
+	made, on, err := sources(p.config)
+	if err != nil {
+		return nil, err
+	}
+	if a.store, err = store.Open(ctx, p.config.DatabaseURL, store.Options{Tracer: p.tracer}); err != nil {
+		return nil, err
+	}
+	handlers := worker.BuiltIn(a.store, p.now)
+	table, err := routes(p.config, on, handlers.Names())
+	if err != nil {
+		return nil, err
+	}
+	if a.temporal, err = client.NewLazyClient(p.temporal); err != nil {
+		return nil, err
+	}
+	a.intake = intake.New(intake.Config{
+		Store: a.store, Temporal: a.temporal, TaskQueue: workflows.TaskQueue, WorkflowType: workflows.TypeOf,
+		Routed: table.Routed, EagerStart: p.worker, Now: p.now, Log: a.log, Metrics: a.telemetry.Intake,
+	})
+	if p.worker {
+		a.worker = &worker.Config{
+			Temporal: a.temporal, Store: a.store, Handlers: handlers, Now: p.now, Log: a.log, Steps: a.telemetry.Steps.Ended,
+			Mirror: &activities.Mirror{
+				Store: a.store, Plan: table.Plan, Now: p.now, Log: a.log, Begun: a.intake.Begun, Failed: a.telemetry.CaptureFinalFailure,
+			},
+			Housekeeping: &activities.Housekeeping{
+				Store: a.store, Temporal: a.temporal, WorkflowTypes: workflows.Names(), Now: p.now, Log: a.log,
+			},
+		}
+	}
+	options := api.Options{
+		Accepter: a.intake, Ledger: ledger{a.store, a.intake, a.log}, Sources: made, PublicURL: p.config.PublicURL,
+		Tokens: apiTokens(p.config), Ready: a.ready, TemporalURL: runURL(p.temporalUI, p.temporal.Namespace),
+		Scrape: a.telemetry.Metrics(), Metrics: a.telemetry.Door, Log: a.log, Now: p.now,
+		OnError: a.telemetry.CaptureError, Middleware: a.telemetry.Gin(),
+		OnPanic: func(ctx context.Context, value any, _ []byte) { a.telemetry.CapturePanic(ctx, value) },
+	}
+	if p.api {
+		a.door = api.New(options)
+		a.ops = a.door
+	} else {
+		options.Sources = nil
+		a.ops = api.New(options)
+	}
+	return a, nil
+}
+
+// ready looks at both durable places.
+func (a *app) ready(ctx context.Context) api.Readiness {
+	var places [2]api.Place
+	var looking sync.WaitGroup
+	look := func(i int, name string, ask func(context.Context) error) {
+		looking.Go(func() {
+			err := ask(ctx)
+			places[i] = api.Place{Name: name, Reachable: err == nil}
+			if err != nil {
+				places[i].Detail = err.Error()
+			}
+		})
+	}
+	look(0, "postgres", a.store.Ping)
+	look(1, "temporal", func(ctx context.Context) error {
+		_, err := a.temporal.CheckHealth(ctx, &client.CheckHealthRequest{})
+		return err
+	})
+	looking.Wait()
+	return api.Readiness{Places: places[:]}
+}
+
+// listeners are where an app is reached. ops is nil when both halves share one listener; http is nil in a worker.
+type listeners struct{ http, ops net.Listener }
+
+// serve works until ctx ends, then drains: the requests under way first, then the starts, then the attempts.
+func (a *app) serve(ctx context.Context, at listeners) error {
+	background := context.WithoutCancel(ctx)
+	intakeCtx, stopIntake := context.WithCancel(background)
+	workerCtx, stopWorker := context.WithCancel(background)
+	defer stopIntake()
+	defer stopWorker()
+	var dispatching, working sync.WaitGroup
+	dispatching.Go(func() { a.intake.Run(intakeCtx) })
+	if a.worker != nil {
+		working.Go(func() { worker.Run(workerCtx, *a.worker) })
+		working.Go(func() { worker.CreateSchedules(workerCtx, a.temporal, a.log) })
+	}
+	servers, failed := a.listen(at)
+	var err error
+	select {
+	case <-ctx.Done():
+	case err = <-failed:
+	}
+	a.log.Info("draining")
+	draining, cancel := context.WithTimeout(background, drainTime)
+	defer cancel()
+	for _, s := range servers {
+		err = errors.Join(err, s.Shutdown(draining))
+	}
+	stopIntake()
+	dispatching.Wait()
+	stopWorker()
+	working.Wait()
+	a.telemetry.Flush(2 * time.Second)
+	a.temporal.Close()
+	a.store.Close()
+	return err
+}
+
+// listen serves the door and the operators' half. A server that ends by itself is reported on the channel.
+func (a *app) listen(at listeners) ([]*http.Server, <-chan error) {
+	var servers []*http.Server
+	failed := make(chan error, 2)
+	start := func(l net.Listener, handler http.Handler) {
+		s := api.NewServer(handler, a.log)
+		servers = append(servers, s)
+		go func() {
+			if err := s.Serve(api.LimitListener(l, api.MaxConnections)); !errors.Is(err, http.ErrServerClosed) {
+				failed <- err
+			}
+		}()
+	}
+	switch {
+	case a.door != nil && at.ops == nil:
+		start(at.http, a.door.Both())
+	case a.door != nil:
+		start(at.http, a.door.Webhooks())
+		start(at.ops, a.ops.Ops())
+	default:
+		start(at.ops, a.ops.Ops())
+	}
+	return servers, failed
+}

@@ -1,0 +1,242 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"os/signal"
+	"strings"
+	"syscall"
+	"time"
+
+	"hookflow/config"
+	"hookflow/internal/devstack"
+	"hookflow/migrations"
+
+	"github.com/spf13/cobra"
+)
+
+// newDevCommand returns "hookflow dev": everything on this machine, in the foreground, with no Docker.
+func newDevCommand(env environment) *cobra.Command {
+	cmd := quiet(&cobra.Command{
+		Use: "dev", Short: "Run everything on this machine: Postgres, Temporal with its UI, API and worker", Args: exactly(0),
+	})
+	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
+		signals := make(chan os.Signal, 2)
+		signal.Notify(signals, os.Interrupt, syscall.SIGTERM)
+		defer signal.Stop(signals)
+		return dev(cmd.Context(), env, signals)
+	}
+	return cmd
+}
+
+// dev runs until the first signal, then drains and stops the stores; a second signal stops at once.
+func dev(ctx context.Context, env environment, signals <-chan os.Signal) error {
+	ctx, stop := context.WithCancel(ctx)
+	defer stop()
+	d := &devRun{environment: env}
+	finished := make(chan error, 1)
+	go func() { finished <- d.run(ctx) }()
+	select {
+	case err := <-finished:
+		return err
+	case <-signals:
+		d.say("Draining; Ctrl-C again stops at once.")
+		stop()
+	}
+	select {
+	case err := <-finished:
+		if err == nil {
+			d.say("Stopped. Events in flight go on at the next start.")
+		}
+		return err
+	case <-signals:
+		d.killStores()
+		return &exitError{code: 130, message: "Stopped at once. Events in flight go on at the next start."}
+	}
+}
+
+// devRun is one hookflow dev.
+type devRun struct {
+	environment
+	config   config.Config
+	postgres *devstack.Postgres // nil with DATABASE_URL
+	temporal *devstack.Temporal // nil with TEMPORAL_ADDRESS
+}
+
+func (d *devRun) say(format string, args ...any) { fmt.Fprintf(d.stdout, format+"\n", args...) }
+
+// run starts the stores, then the app, and stops them in the opposite order.
+func (d *devRun) run(ctx context.Context) error {
+	generated, err := d.configure()
+	if err != nil {
+		return failure("hookflow dev cannot start:\n%v", err)
+	}
+	lock, err := devstack.Lock(ctx, d.config.DataDir, d.progress)
+	if err != nil {
+		return failure("hookflow dev cannot start: %v", err)
+	}
+	defer func() { _ = lock.Release() }()
+	at, err := listen(d.config, true)
+	if err != nil {
+		return failure("hookflow dev cannot start: %v", d.whoListens(err))
+	}
+	if d.config.PublicURL == "" {
+		d.config.PublicURL = config.AddressURL(at.http.Addr().String())
+	}
+	defer d.stopStores()
+	if err := d.startStores(ctx); err != nil {
+		if ctx.Err() != nil {
+			return nil
+		}
+		return failure("hookflow dev cannot start: %v", err)
+	}
+	a, err := d.assemble(ctx)
+	if err != nil {
+		return failure("hookflow dev cannot start:\n%v", err)
+	}
+	d.welcome(at, generated)
+	serving, stop := context.WithCancelCause(ctx)
+	defer stop(nil)
+	go d.watchStores(serving, stop)
+	err = a.serve(serving, at)
+	if cause := context.Cause(serving); err == nil && cause != nil && !errors.Is(cause, context.Canceled) {
+		return failure("%v", cause)
+	}
+	return err
+}
+
+// configure reads .env and the generated secrets under the environment, and generates what is missing.
+func (d *devRun) configure() ([]string, error) {
+	fromFile, err := readDotEnv()
+	if err != nil {
+		return nil, err
+	}
+	d.getenv = config.Over(d.getenv, fromFile)
+	secrets, generated, err := ensureSecrets(d.environment)
+	if err != nil {
+		return nil, err
+	}
+	d.getenv = config.Over(d.getenv, secrets)
+	d.config, err = config.Load(config.Dev, d.getenv, os.ReadFile)
+	return generated, err
+}
+
+func (d *devRun) progress(sentence string) { d.say("%s", sentence) }
+
+// whoListens names the process behind a taken port, where that can be told.
+func (d *devRun) whoListens(err error) error {
+	for variable, address := range map[string]string{"HOOKFLOW_HTTP_ADDR": d.config.HTTPAddr, "HOOKFLOW_OPS_ADDR": d.config.OpsAddr} {
+		if port := portOf(address); errors.Is(err, syscall.EADDRINUSE) && strings.Contains(err.Error(), variable) && port > 0 {
+			var who *devstack.PortTakenError
+			if errors.As(devstack.CheckPort(port, "hookflow", variable), &who) {
+				return who
+			}
+		}
+	}
+	return err
+}
+
+// startStores starts Postgres and Temporal side by side, unless the environment names others, and migrates.
+func (d *devRun) startStores(ctx context.Context) error {
+	started := make(chan error, 2)
+	go func() { started <- d.startPostgres(ctx) }()
+	go func() { started <- d.startTemporal(ctx) }()
+	if err := errors.Join(<-started, <-started); err != nil {
+		return err
+	}
+	_, err := migrations.Up(ctx, d.config.DatabaseURL)
+	return err
+}
+
+func (d *devRun) startPostgres(ctx context.Context) (err error) {
+	if d.config.DatabaseURL != "" {
+		d.say("USING THE DATABASE OF DATABASE_URL, NOT A PRIVATE ONE.")
+		return nil
+	}
+	d.postgres, err = devstack.StartPostgres(ctx, devstack.PostgresOptions{
+		Dir: d.config.DataDir, Port: d.config.PostgresPort, PortVariable: "HOOKFLOW_POSTGRES_PORT", Progress: d.progress,
+	})
+	if err == nil {
+		d.config.DatabaseURL = d.postgres.URL()
+	}
+	return err
+}
+
+func (d *devRun) startTemporal(ctx context.Context) (err error) {
+	if d.config.TemporalAddress != "" {
+		d.say("USING THE TEMPORAL OF TEMPORAL_ADDRESS (%s), NOT A PRIVATE ONE.", d.config.TemporalAddress)
+		return nil
+	}
+	d.temporal, err = devstack.StartTemporal(ctx, devstack.TemporalOptions{
+		Dir: d.config.DataDir, Port: d.config.TemporalPort, PortVariable: "HOOKFLOW_TEMPORAL_PORT",
+		UI: true, UIPort: d.config.TemporalUIPort, UIPortVariable: "HOOKFLOW_TEMPORAL_UI_PORT", Progress: d.progress,
+	})
+	return err
+}
+
+func (d *devRun) assemble(ctx context.Context) (*app, error) {
+	tel, err := newTelemetry(d.config, d.environment)
+	if err != nil {
+		return nil, err
+	}
+	getenv, ui := d.getenv, d.getenv("HOOKFLOW_TEMPORAL_UI_URL")
+	if d.temporal != nil {
+		getenv = func(name string) string {
+			switch {
+			case name == "TEMPORAL_ADDRESS":
+				return d.temporal.Address()
+			case strings.HasPrefix(name, "TEMPORAL_"):
+				return "" // the private server has one namespace and no TLS
+			}
+			return d.getenv(name)
+		}
+		ui = d.temporal.UIURL()
+	}
+	options, err := temporalOptions(config.Dev, getenv, tel.Log)
+	if err != nil {
+		return nil, err
+	}
+	return assemble(ctx, plan{
+		config: d.config, temporal: options, temporalUI: ui, api: true, worker: true, telemetry: tel, now: d.now,
+	})
+}
+
+// watchStores ends the run when a store that belongs to it does.
+func (d *devRun) watchStores(ctx context.Context, stop context.CancelCauseFunc) {
+	var postgres, temporal <-chan struct{}
+	if d.postgres != nil {
+		postgres = d.postgres.Done()
+	}
+	if d.temporal != nil {
+		temporal = d.temporal.Done()
+	}
+	select {
+	case <-ctx.Done():
+	case <-postgres:
+		stop(errors.New("Postgres has ended by itself; its log is postgres.log beside its data"))
+	case <-temporal:
+		stop(fmt.Errorf("Temporal has ended by itself; its log is %s/temporal/temporal.log", d.config.DataDir))
+	}
+}
+
+func (d *devRun) stopStores() {
+	ctx, cancel := context.WithTimeout(context.Background(), 20*time.Second)
+	defer cancel()
+	if d.temporal != nil {
+		_ = d.temporal.Stop(ctx)
+	}
+	if d.postgres != nil {
+		_ = d.postgres.Stop(ctx)
+	}
+}
+
+func (d *devRun) killStores() {
+	if d.temporal != nil {
+		d.temporal.Kill()
+	}
+	if d.postgres != nil {
+		d.postgres.Kill()
+	}
+}

@@ -1,0 +1,11 @@
+// Command hookflow receives webhooks and handles each exactly once.
+package main
+
+import (
+	"context"
+	"os"
+)
+
+func main() {
+	os.Exit(run(context.Background(), os.Args[1:], os.Getenv, os.Stdin, os.Stdout, os.Stderr))
+}

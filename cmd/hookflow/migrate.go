@@ -1,0 +1,67 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+
+	"hookflow/migrations"
+
+	"github.com/spf13/cobra"
+)
+
+// newMigrateCommand returns "hookflow migrate up|down|status".
+func newMigrateCommand(env environment) *cobra.Command {
+	cmd := quiet(&cobra.Command{Use: "migrate", Short: "Bring the schema of the ledger up to date"})
+	add := func(use, short string, do func(cmd *cobra.Command, url string) error) {
+		sub := quiet(&cobra.Command{Use: use, Short: short, Args: exactly(0)})
+		sub.RunE = func(cmd *cobra.Command, _ []string) error {
+			url := env.getenv("DATABASE_URL")
+			if url == "" {
+				return usageError("DATABASE_URL is not set; write: postgres://USER:PASSWORD@HOST:5432/DATABASE")
+			}
+			err := do(cmd, url)
+			if errors.Is(err, migrations.ErrForeign) {
+				return failure("%v", err)
+			}
+			return err
+		}
+		cmd.AddCommand(sub)
+	}
+	add("up", "Apply every migration that is missing; several processes may do so at once", func(cmd *cobra.Command, url string) error {
+		applied, err := migrations.Up(cmd.Context(), url)
+		if err != nil {
+			return err
+		}
+		if len(applied) == 0 {
+			fmt.Fprintln(env.stdout, "The schema is up to date.")
+		}
+		for _, version := range applied {
+			fmt.Fprintf(env.stdout, "Applied migration %d.\n", version)
+		}
+		return nil
+	})
+	add("down", "Take back the newest migration, with the data that it holds", func(cmd *cobra.Command, url string) error {
+		version, err := migrations.Down(cmd.Context(), url)
+		switch {
+		case err != nil:
+			return err
+		case version == 0:
+			fmt.Fprintln(env.stdout, "There is nothing to take back.")
+		default:
+			fmt.Fprintf(env.stdout, "Took back migration %d.\n", version)
+		}
+		return nil
+	})
+	add("status", "List the migrations", func(cmd *cobra.Command, url string) error {
+		list, err := migrations.List(cmd.Context(), url)
+		for _, m := range list {
+			state := "missing"
+			if m.Applied {
+				state = "applied"
+			}
+			fmt.Fprintf(env.stdout, "%-8s %5d  %s\n", state, m.Version, m.Name)
+		}
+		return err
+	})
+	return cmd
+}

@@ -1,0 +1,45 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"time"
+
+	"github.com/spf13/cobra"
+)
+
+// run is the program: a function of its arguments, its environment and its streams. It returns the exit code: 0 done,
+// 1 failed, 2 called wrongly.
+func run(ctx context.Context, args []string, getenv func(string) string, stdin io.Reader, stdout, stderr io.Writer) int {
+	env := environment{getenv: getenv, stdin: stdin, stdout: stdout, stderr: stderr, now: time.Now}
+	root := &cobra.Command{
+		Use:           "hookflow",
+		Short:         "Receives webhooks and handles each exactly once",
+		SilenceErrors: true,
+		SilenceUsage:  true,
+	}
+	root.SetArgs(args)
+	root.SetIn(stdin)
+	root.SetOut(stdout)
+	root.SetErr(stderr)
+	root.CompletionOptions.HiddenDefaultCmd = true
+	root.AddCommand(
+		newServeCommand(env), newDevCommand(env), newMigrateCommand(env),
+		newSendCommand(env), newEventsCommand(env), newReplayCommand(env), newReadyCommand(env),
+	)
+	err := root.ExecuteContext(ctx)
+	if err == nil {
+		return 0
+	}
+	var coded interface{ ExitCode() int }
+	if errors.As(err, &coded) {
+		if message := err.Error(); message != "" {
+			fmt.Fprintln(stderr, message)
+		}
+		return coded.ExitCode()
+	}
+	fmt.Fprintln(stderr, "hookflow:", err)
+	return 1
+}

@@ -1,0 +1,130 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"os"
+	"os/signal"
+	"runtime/debug"
+	"syscall"
+
+	"hookflow/config"
+	"hookflow/telemetry"
+
+	"github.com/spf13/cobra"
+)
+
+// newServeCommand returns "hookflow serve": API and worker in one process, against a Postgres and a Temporal that run
+// elsewhere. --only splits it.
+func newServeCommand(env environment) *cobra.Command {
+	var only string
+	cmd := quiet(&cobra.Command{
+		Use: "serve", Short: "Receive and handle webhooks", Args: exactly(0),
+		Long: "Receive and handle webhooks, with the Postgres of DATABASE_URL and the Temporal of TEMPORAL_ADDRESS.\n" +
+			"The schema must be up to date: hookflow migrate up.",
+	})
+	cmd.Flags().StringVar(&only, "only", "", "run one half of it: api or worker")
+	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
+		if only != "" && only != "api" && only != "worker" {
+			return usageError("--only %s: write api or worker", only)
+		}
+		ctx, stop := signal.NotifyContext(cmd.Context(), os.Interrupt, syscall.SIGTERM)
+		defer stop()
+		return serve(ctx, env, only)
+	}
+	return cmd
+}
+
+func serve(ctx context.Context, env environment, only string) error {
+	c, err := config.Load(config.Serve, env.getenv, os.ReadFile)
+	if c.DatabaseURL == "" && env.getenv("DATABASE_URL") == "" {
+		err = errors.Join(err, errors.New("DATABASE_URL: is not set; write: postgres://USER:PASSWORD@HOST:5432/DATABASE"))
+	}
+	if made, _, _ := sources(c); len(made) == 0 && only != "worker" && err == nil {
+		err = errors.New("no provider has a secret; write: STRIPE_WEBHOOK_SECRET, TWILIO_AUTH_TOKEN or VAPI_WEBHOOK_SECRET")
+	}
+	if err != nil {
+		return failure("hookflow cannot start:\n%v", err)
+	}
+	tel, err := newTelemetry(c, env)
+	if err != nil {
+		return failure("hookflow cannot start:\n%v", err)
+	}
+	temporal, err := temporalOptions(config.Serve, env.getenv, tel.Log)
+	if err != nil {
+		return failure("hookflow cannot start:\n%v", err)
+	}
+	a, err := assemble(ctx, plan{
+		config: c, temporal: temporal, temporalUI: env.getenv("HOOKFLOW_TEMPORAL_UI_URL"),
+		api: only != "worker", worker: only != "api", telemetry: tel, now: env.now,
+	})
+	if err != nil {
+		return failure("hookflow cannot start:\n%v", err)
+	}
+	at, err := listen(c, only != "worker")
+	if err != nil {
+		return failure("hookflow cannot start:\n%v", err)
+	}
+	a.announce(at)
+	return a.serve(ctx, at)
+}
+
+func (a *app) announce(at listeners) {
+	var addresses []any
+	if at.http != nil {
+		addresses = append(addresses, "webhooks", at.http.Addr().String())
+	}
+	if at.ops != nil {
+		addresses = append(addresses, "ops", at.ops.Addr().String())
+	}
+	a.log.Info("hookflow serves", append(addresses, "worker", a.worker != nil)...)
+}
+
+// listen opens the listeners of a process.
+func listen(c config.Config, door bool) (at listeners, err error) {
+	if door {
+		if at.http, err = net.Listen("tcp", c.HTTPAddr); err != nil {
+			return at, taken(err, "HOOKFLOW_HTTP_ADDR")
+		}
+		if c.OneListener() {
+			return at, nil
+		}
+	}
+	if at.ops, err = net.Listen("tcp", c.OpsAddr); err != nil {
+		return at, taken(err, "HOOKFLOW_OPS_ADDR")
+	}
+	return at, nil
+}
+
+func taken(err error, variable string) error {
+	return fmt.Errorf("%w; %s moves it", err, variable)
+}
+
+func newTelemetry(c config.Config, env environment) (*telemetry.Telemetry, error) {
+	return telemetry.Init(telemetry.Options{
+		Log: env.stderr, Text: c.Mode == config.Dev, SentryDSN: c.Sentry.DSN, TracesSampleRate: c.Sentry.TracesSampleRate,
+		Environment: environmentName(c.Mode), Release: release(), Secrets: c.Secrets(),
+	})
+}
+
+// environmentName is what Sentry calls where this runs.
+func environmentName(mode config.Mode) string {
+	if mode == config.Serve {
+		return "production"
+	}
+	return string(mode)
+}
+
+// release is the version control revision that the binary was built from, where the build knew it.
+func release() string {
+	if info, ok := debug.ReadBuildInfo(); ok {
+		for _, s := range info.Settings {
+			if s.Key == "vcs.revision" {
+				return "hookflow@" + s.Value[:min(len(s.Value), 12)]
+			}
+		}
+	}
+	return "hookflow"
+}

@@ -1,0 +1,50 @@
+package main
+
+import (
+	"net"
+	"slices"
+	"strconv"
+
+	"hookflow/config"
+)
+
+// welcome says what runs where and how to send a first event.
+func (d *devRun) welcome(at listeners, generated []string) {
+	base := config.AddressURL(at.http.Addr().String())
+	ops := base
+	if at.ops != nil {
+		ops = config.AddressURL(at.ops.Addr().String())
+	}
+	d.say("\nhookflow is ready.\n")
+	d.say("  Webhooks     POST %s/webhooks/stripe, /webhooks/twilio, /webhooks/vapi", base)
+	d.say("  Events       %s/v1/events", ops)
+	if d.temporal != nil {
+		d.say("  Temporal UI  %s/namespaces/default/workflows", d.temporal.UIURL())
+	}
+	if d.postgres != nil {
+		d.say("  Postgres     %s", d.postgres.URL())
+	}
+	d.say("  API token    %s", d.apiToken())
+	for _, p := range []struct{ title, variable string }{
+		{"Stripe", "STRIPE_WEBHOOK_SECRET"}, {"Twilio", "TWILIO_AUTH_TOKEN"}, {"Vapi", "VAPI_WEBHOOK_SECRET"},
+	} {
+		if slices.Contains(generated, p.variable) {
+			d.say("  %-12s %s   (generated; %s overrides it)", p.title, d.getenv(p.variable), p.variable)
+		} else {
+			d.say("  %-12s the secret of %s", p.title, p.variable)
+		}
+	}
+	d.say("\nSend a first event from another terminal, and look at it:\n")
+	d.say("  bin/hookflow send stripe checkout.session.completed")
+	d.say("  bin/hookflow events list\n")
+	d.say("Ctrl-C drains and stops. The state stays in %s.", d.config.DataDir)
+}
+
+func portOf(address string) int {
+	_, port, err := net.SplitHostPort(address)
+	if err != nil {
+		return 0
+	}
+	n, _ := strconv.Atoi(port)
+	return n
+}
