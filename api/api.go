@@ -1,0 +1,189 @@
+// Package api is the door: gin in front, problems instead of errors behind, and nothing of the stores in between.
+//
+// A webhook is verified on its raw bytes, made durable through an Accepter, and only then answered with 200. The other
+// half, /v1, asks the ledger about events and replays them. What the package needs of the other rooms it declares here.
+package api
+
+import (
+	"context"
+	"log/slog"
+	"net/http"
+	"time"
+
+	"hookflow/event"
+	"hookflow/providers"
+
+	"github.com/gin-gonic/gin"
+)
+
+// Accepter makes a verified event durable and unique.
+type Accepter interface {
+	// Accept returns what became of e. event.ErrUnavailable and event.ErrTooLargeNow ask the sender to come again.
+	// ctx outlives a sender that hangs up, and ends after 8 seconds.
+	Accept(ctx context.Context, e *event.Event) (event.Outcome, error)
+}
+
+// Ledger answers for the events that were accepted. Ids are uuids in lower case: the door has already turned a key into
+// its uuid, with event.ID.
+type Ledger interface {
+	List(ctx context.Context, f event.Filter) (event.Page, error)
+	// Find returns event.ErrNotFound for an unknown id.
+	Find(ctx context.Context, id string) (event.Detail, error)
+	// Replay starts a new generation in the name of author. It returns event.ErrNotFound, event.ErrNotFinal, or
+	// event.ErrErased.
+	Replay(ctx context.Context, id, author string) (event.Record, error)
+}
+
+// Metrics counts what happens at the door. Labels are bounded: a source's name or "unknown", an outcome or a problem's
+// code, a providers.Reason word.
+type Metrics interface {
+	// Request counts an answered webhook and the seconds it took, body included.
+	Request(provider, outcome string, seconds float64)
+	// VerificationFailed counts a request that was not proven to come from its provider.
+	VerificationFailed(provider, reason string)
+}
+
+// Token is one of the bearer tokens that open /v1. Name is the author of what its holder does.
+type Token struct {
+	Name   string
+	Secret string
+}
+
+// Options is everything the door is built from. Accepter and Ledger are required; the rest may be left zero.
+type Options struct {
+	Accepter Accepter
+	Ledger   Ledger
+	// Sources are the providers by their path word. The map is read in New only.
+	Sources map[string]providers.Source
+	// PublicURL is scheme and host (and the prefix, if a proxy strips one) without a trailing slash.
+	PublicURL string
+	// Tokens open /v1; without one it is closed.
+	Tokens []Token
+	// Ready looks at the durable places. It is asked at most twice a second, with 2 seconds to answer.
+	Ready func(context.Context) Readiness
+	// TemporalURL returns the address of a run in the Temporal UI, "" where there is none.
+	TemporalURL func(workflowID, runID string) string
+	// Scrape serves /metrics on the ops listener; without it the path does not exist.
+	Scrape  http.Handler
+	Metrics Metrics
+	Log     *slog.Logger
+	// Now is the clock of verification, of filters such as since=2h, and of the limits on failures.
+	Now func() time.Time
+	// OnPanic and OnError report what should never happen: a panic, and an error that no room has a word for.
+	OnPanic func(ctx context.Context, value any, stack []byte)
+	OnError func(ctx context.Context, err error)
+	// Middleware runs inside the recovery and before every handler; one that catches panics must panic again.
+	Middleware []gin.HandlerFunc
+}
+
+// API is the door with its limits. One API may serve several listeners; they share the room for bodies.
+type API struct {
+	Options
+	gates  map[string]*gate
+	room   *room
+	tokens []hashedToken
+	ready  readiness
+}
+
+// New builds the door.
+func New(o Options) *API {
+	if o.Metrics == nil {
+		o.Metrics = uncounted{}
+	}
+	if o.Log == nil {
+		o.Log = slog.New(slog.DiscardHandler)
+	}
+	if o.Now == nil {
+		o.Now = time.Now
+	}
+	if o.Ready == nil {
+		o.Ready = func(context.Context) Readiness { return Readiness{} }
+	}
+	if o.TemporalURL == nil {
+		o.TemporalURL = func(string, string) string { return "" }
+	}
+	if o.OnPanic == nil {
+		o.OnPanic = func(context.Context, any, []byte) {}
+	}
+	if o.OnError == nil {
+		o.OnError = func(context.Context, error) {}
+	}
+	a := &API{Options: o, room: newRoom(bodyRoom), tokens: hashTokens(o.Tokens), gates: map[string]*gate{}}
+	for name, source := range o.Sources {
+		a.gates[name] = newGate(source)
+	}
+	return a
+}
+
+// Webhooks returns the handler of the public listener: POST /webhooks/{provider}, /livez, /readyz.
+func (a *API) Webhooks() http.Handler {
+	e := a.engine()
+	a.routeWebhooks(e)
+	return e
+}
+
+// Ops returns the handler of the operators' listener: /v1, /metrics, /livez, /readyz.
+func (a *API) Ops() http.Handler {
+	e := a.engine()
+	a.routeOps(e)
+	return e
+}
+
+// Both returns one handler for both listeners' paths, for dev.
+func (a *API) Both() http.Handler {
+	e := a.engine()
+	a.routeWebhooks(e)
+	a.routeOps(e)
+	return e
+}
+
+// engine is gin with everything off that would answer in our place: redirects make senders give up (Stripe counts any
+// 3xx as a failure), and a trusted proxy header would let a sender choose its address.
+func (a *API) engine() *gin.Engine {
+	gin.SetMode(gin.ReleaseMode)
+	e := gin.New()
+	e.RedirectTrailingSlash = false
+	e.RedirectFixedPath = false
+	e.HandleMethodNotAllowed = true
+	e.ForwardedByClientIP = false
+	_ = e.SetTrustedProxies(nil) // fails on addresses it cannot parse only
+	e.Use(a.recoverPanic, harden)
+	e.Use(a.Middleware...)
+	e.NoRoute(func(c *gin.Context) { writeProblem(c, errNoPath) })
+	e.NoMethod(func(c *gin.Context) { writeProblem(c, errMethod) })
+	for _, method := range []string{http.MethodGet, http.MethodHead} {
+		e.Handle(method, "/livez", a.livez)
+		e.Handle(method, "/readyz", a.readyz)
+	}
+	return e
+}
+
+func (a *API) routeWebhooks(e *gin.Engine) { e.POST("/webhooks/:provider", a.receive) }
+
+func (a *API) routeOps(e *gin.Engine) {
+	if a.Scrape != nil {
+		e.GET("/metrics", gin.WrapH(a.Scrape))
+	}
+	v1 := e.Group("/v1", a.authorize)
+	v1.GET("/events", a.listEvents)
+	v1.GET("/events/*id", a.showEvent)
+	v1.POST("/events/*id", a.replayEvent)
+}
+
+// harden sets what every answer carries: no answer of ours is to be sniffed, framed in a cache, or kept by a proxy.
+func harden(c *gin.Context) {
+	h := c.Writer.Header()
+	h["X-Content-Type-Options"] = nosniff
+	h["Cache-Control"] = noStore
+}
+
+// Shared by all answers, never written to.
+var (
+	nosniff = []string{"nosniff"}
+	noStore = []string{"no-store"}
+)
+
+type uncounted struct{}
+
+func (uncounted) Request(string, string, float64)   {}
+func (uncounted) VerificationFailed(string, string) {}

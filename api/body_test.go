@@ -1,0 +1,387 @@
+package api
+
+import (
+	"bufio"
+	"context"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"testing"
+	"testing/iotest"
+	"time"
+
+	"hookflow/event"
+
+	"github.com/stretchr/testify/require"
+)
+
+func TestBodyIsReadWholeWhateverItsPromise(t *testing.T) {
+	t.Parallel()
+	const limit = 100 << 10
+	for _, size := range []int{0, 1, 2048, firstStep - 1, firstStep, firstStep + 1, 40_000, limit - 1, limit} {
+		for name, promised := range map[string]int64{"known": int64(size), "chunked": -1} {
+			for step, reader := range map[string]func(io.Reader) io.Reader{"whole": func(r io.Reader) io.Reader { return r }, "end with data": iotest.DataErrReader, "halves": iotest.HalfReader} {
+				want := strings.Repeat("ab", size/2+1)[:size]
+				r := httptest.NewRequest("POST", "/", reader(strings.NewReader(want)))
+				r.ContentLength = promised
+				rm := newRoom(1 << 20)
+				h := hold{room: rm}
+				got, err := h.read(httptest.NewRecorder(), r, limit)
+				require.NoError(t, err)
+				require.True(t, want == string(got), "%d bytes, %s, %s", size, name, step)
+				require.LessOrEqual(t, h.bytes, int64(max(2*size, firstStep)+1), "held, not promised")
+				h.release()
+				require.True(t, rm.bytes.TryAcquire(1<<20), "all given back")
+			}
+		}
+	}
+}
+
+func TestPromisesTakeNoRoom(t *testing.T) {
+	t.Parallel()
+	h := hold{room: newRoom(1 << 20)}
+	r := httptest.NewRequest("POST", "/", iotest.ErrReader(io.ErrUnexpectedEOF))
+	r.ContentLength = 512 << 10
+	_, err := h.read(httptest.NewRecorder(), r, 1<<20)
+	require.Equal(t, errIncomplete, err)
+	require.EqualValues(t, firstStep, h.bytes)
+}
+
+func TestTypicalBodyTakesOneStep(t *testing.T) {
+	t.Parallel()
+	require.EqualValues(t, 2049, nextStep(0, 2048, 1<<20))
+	require.EqualValues(t, firstStep, nextStep(0, -1, 1<<20))
+	require.EqualValues(t, firstStep, nextStep(0, 1<<20, 1<<20))
+	require.EqualValues(t, 9001, nextStep(8192, 9000, 1<<20))
+	require.EqualValues(t, 11, nextStep(0, -1, 10))
+}
+
+func TestNoRoomIsA503AfterItsPatience(t *testing.T) {
+	t.Parallel()
+	d := newDoor(t)
+	d.room.patience = 50 * time.Millisecond
+	require.True(t, d.room.bytes.TryAcquire(bodyRoom))
+	addr := listen(t, d.Webhooks())
+	c := dial(t, addr)
+	_, err := fmt.Fprint(c, head("Content-Length: 5\r\n")+"12345")
+	require.NoError(t, err)
+	w, body := readAnswer(t, c)
+	requireProblem(t, w, body, 503, "busy")
+
+	d.room.bytes.Release(bodyRoom)
+	require.Equal(t, 200, serve(d.Webhooks(), signed("/webhooks/acme", goodBody)).Code, "room again, service again")
+	require.True(t, d.room.bytes.TryAcquire(bodyRoom), "nothing was kept")
+}
+
+func TestRoomIsWaitedForAndKeptUntilTheAnswer(t *testing.T) {
+	t.Parallel()
+	d := newDoor(t)
+	inside, leave := make(chan struct{}), make(chan struct{})
+	d.accept = func(context.Context, *event.Event) (event.Outcome, error) {
+		inside <- struct{}{}
+		<-leave
+		return event.Accepted, nil
+	}
+	require.True(t, d.room.bytes.TryAcquire(bodyRoom))
+	answered := make(chan int)
+	d.room.patience = time.Minute
+	go func() { answered <- serve(d.Webhooks(), signed("/webhooks/acme", goodBody)).Code }()
+	// Not even nothing can be had while somebody waits in front.
+	require.Eventually(t, func() bool { return !d.room.bytes.TryAcquire(0) }, 10*time.Second, time.Millisecond)
+	d.room.bytes.Release(bodyRoom)
+	<-inside
+	require.False(t, d.room.bytes.TryAcquire(bodyRoom), "the body is still held")
+	close(leave)
+	require.Equal(t, 200, <-answered)
+	require.True(t, d.room.bytes.TryAcquire(bodyRoom))
+}
+
+// While we have no room, the sender cannot write: its pace is measured anew afterwards.
+func TestSendersAreNotBlamedForOurWait(t *testing.T) {
+	t.Parallel()
+	w := &dripped{ResponseRecorder: *httptest.NewRecorder()}
+	h := hold{room: newRoom(3 * firstStep)}
+	h.room.patience = time.Minute
+	require.True(t, h.room.bytes.TryAcquire(2*firstStep))
+	r := httptest.NewRequest("POST", "/", strings.NewReader(strings.Repeat("x", firstStep+10)))
+	r.ContentLength = -1
+	read := make(chan error)
+	go func() {
+		_, err := h.read(w, r, 2*firstStep)
+		read <- err
+	}()
+	require.Eventually(t, func() bool { return !h.room.bytes.TryAcquire(0) }, 10*time.Second, time.Millisecond)
+	h.room.bytes.Release(2 * firstStep)
+	require.NoError(t, <-read)
+	require.Positive(t, h.waited)
+	require.Equal(t, 2, w.deadlines, "at the start, and again after the wait")
+}
+
+func TestSlowBodyIsCut(t *testing.T) {
+	t.Parallel()
+	for name, start := range map[string]string{
+		"nothing":    head("Content-Length: 60000\r\n"),
+		"some bytes": head("Content-Length: 60000\r\n") + "abc",
+		"a stall":    head("Content-Length: 60000\r\n") + strings.Repeat("x", 50_000),
+		"chunked":    head("Transfer-Encoding: chunked\r\n") + "5\r\nabcde\r\n",
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			d := newDoor(t)
+			d.room.window = 50 * time.Millisecond
+			c := dial(t, listen(t, d.Webhooks()))
+			_, err := io.WriteString(c, start)
+			require.NoError(t, err)
+			w, body := readAnswer(t, c)
+			requireProblem(t, w, body, 408, "body_too_slow")
+			require.True(t, w.Close)
+			_, err = c.Read(make([]byte, 1))
+			require.Error(t, err, "the connection is closed")
+			require.Empty(t, d.events())
+			require.True(t, d.room.bytes.TryAcquire(bodyRoom))
+		})
+	}
+}
+
+func TestProductionPaceIsTheContracts(t *testing.T) {
+	t.Parallel()
+	r := newRoom(bodyRoom)
+	require.Equal(t, 5*time.Second, r.window)
+	require.Equal(t, 1024.0, float64(r.pace)/r.window.Seconds())
+	require.Equal(t, 2*time.Second, r.patience)
+	require.Less(t, MaxConnections*firstStep, bodyRoom/2, "promises alone cannot fill the room")
+}
+
+// dripped sends a body a piece at a time and notes the deadlines that the reader sets.
+type dripped struct {
+	httptest.ResponseRecorder
+	deadlines int
+}
+
+func (d *dripped) SetReadDeadline(at time.Time) error {
+	if !at.IsZero() {
+		d.deadlines++
+	}
+	return nil
+}
+
+func TestDeadlineMovesWithTheBytes(t *testing.T) {
+	t.Parallel()
+	w := &dripped{ResponseRecorder: *httptest.NewRecorder()}
+	r := httptest.NewRequest("POST", "/", iotest.OneByteReader(strings.NewReader(strings.Repeat("x", 20<<10))))
+	h := hold{room: newRoom(1 << 20)}
+	_, err := h.read(w, r, 1<<20)
+	require.NoError(t, err)
+	require.Equal(t, 1+20/5, w.deadlines, "once at the start and once for each 5 KiB, not once for each byte")
+}
+
+func TestChunkedBodyIsVerified(t *testing.T) {
+	t.Parallel()
+	d := newDoor(t)
+	arrived := make(chan struct{})
+	d.accept = func(ctx context.Context, _ *event.Event) (event.Outcome, error) {
+		close(arrived)
+		return event.Accepted, ctx.Err()
+	}
+	c := dial(t, listen(t, d.Webhooks()))
+	body := fmt.Sprintf(`{"id":"evt_2","type":"t","pad":%q}`, strings.Repeat("p", 30_000))
+	_, err := fmt.Fprint(c, head("Transfer-Encoding: chunked\r\nX-Signature: "+acmeSignature(testURL+"/webhooks/acme", []byte(body))+"\r\n"))
+	require.NoError(t, err)
+	for piece := range chunks(body, 700) {
+		_, err := fmt.Fprintf(c, "%x\r\n%s\r\n", len(piece), piece)
+		require.NoError(t, err)
+	}
+	_, err = fmt.Fprint(c, "0\r\n\r\n")
+	require.NoError(t, err)
+	<-arrived
+	w, _ := readAnswer(t, c)
+	require.Equal(t, 200, w.StatusCode)
+}
+
+func chunks(s string, n int) func(func(string) bool) {
+	return func(yield func(string) bool) {
+		for len(s) > 0 {
+			piece := s[:min(n, len(s))]
+			s = s[len(piece):]
+			if !yield(piece) {
+				return
+			}
+		}
+	}
+}
+
+// The read deadline of the body must not outlive it: net/http would take it for a sender that hung up.
+func TestHandlerMayTakeLongerThanTheBody(t *testing.T) {
+	t.Parallel()
+	d := newDoor(t)
+	d.room.window = 30 * time.Millisecond
+	var cancelled bool
+	watched := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		d.accept = func(context.Context, *event.Event) (event.Outcome, error) {
+			select {
+			case <-r.Context().Done():
+				cancelled = true
+			case <-time.After(5 * d.room.window):
+			}
+			return event.Accepted, nil
+		}
+		d.Webhooks().ServeHTTP(w, r)
+	})
+	c := dial(t, listen(t, watched))
+	_, err := fmt.Fprint(c, head(fmt.Sprintf("Content-Length: %d\r\nX-Signature: %s\r\n", len(goodBody),
+		acmeSignature(testURL+"/webhooks/acme", []byte(goodBody))))+goodBody)
+	require.NoError(t, err)
+	w, _ := readAnswer(t, c)
+	require.Equal(t, 200, w.StatusCode)
+	require.False(t, cancelled)
+}
+
+func TestShortAndBrokenBodiesAreNotStored(t *testing.T) {
+	t.Parallel()
+	for name, text := range map[string]string{
+		"short":             head("Content-Length: 50\r\n") + "{}",
+		"chunk cut off":     head("Transfer-Encoding: chunked\r\n") + "50\r\n{}",
+		"no last chunk":     head("Transfer-Encoding: chunked\r\n") + "2\r\n{}\r\n",
+		"bad chunk size":    head("Transfer-Encoding: chunked\r\n") + "zz\r\n{}\r\n",
+		"negative chunk":    head("Transfer-Encoding: chunked\r\n") + "-2\r\n{}\r\n0\r\n\r\n",
+		"huge chunk size":   head("Transfer-Encoding: chunked\r\n") + "fffffffffffffffff\r\n{}",
+		"chunk overrun":     head("Transfer-Encoding: chunked\r\n") + "1\r\n{}\r\n0\r\n\r\n",
+		"line ends missing": head("Transfer-Encoding: chunked\r\n") + "2{}0",
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			d := newDoor(t)
+			c := dial(t, listen(t, d.Webhooks()))
+			_, err := io.WriteString(c, text)
+			require.NoError(t, err)
+			require.NoError(t, c.CloseWrite())
+			w, body := readAnswer(t, c)
+			requireProblem(t, w, body, 400, "body_incomplete")
+			require.True(t, w.Close)
+			require.Empty(t, d.events())
+		})
+	}
+}
+
+func TestResetSenderLeavesNothing(t *testing.T) {
+	t.Parallel()
+	d := newDoor(t)
+	c := dial(t, listen(t, d.Webhooks()))
+	_, err := io.WriteString(c, head("Content-Length: 50000\r\n")+strings.Repeat("x", 20_000))
+	require.NoError(t, err)
+	require.NoError(t, c.SetLinger(0))
+	require.NoError(t, c.Close())
+	require.Eventually(t, func() bool { return len(d.counted()) == 1 }, 10*time.Second, time.Millisecond)
+	require.Equal(t, []string{"acme body_incomplete"}, d.counted())
+	require.Eventually(t, func() bool { return d.room.bytes.TryAcquire(bodyRoom) }, 10*time.Second, time.Millisecond)
+	require.Empty(t, d.events())
+}
+
+// Senders that write everything before they read anything must still see why they were refused.
+func TestRefusalIsSeenByASenderThatStillWrites(t *testing.T) {
+	t.Parallel()
+	large := strings.Repeat("x", 300<<10)
+	for name, test := range map[string]struct {
+		text   string
+		status int
+		code   string
+	}{
+		"promised":         {head(fmt.Sprintf("Content-Length: %d\r\n", len(large))) + large, 413, "body_too_large"},
+		"chunked":          {head("Transfer-Encoding: chunked\r\n") + fmt.Sprintf("%x\r\n%s\r\n0\r\n\r\n", len(large), large), 413, "body_too_large"},
+		"encoded":          {head(fmt.Sprintf("Content-Encoding: gzip\r\nContent-Length: %d\r\n", len(large))) + large, 415, "content_encoding_unsupported"},
+		"another provider": {strings.Replace(head(fmt.Sprintf("Content-Length: %d\r\n", len(large))), "acme", "nobody", 1) + large, 404, "provider_unknown"},
+		"another method":   {strings.Replace(head(fmt.Sprintf("Content-Length: %d\r\n", len(large))), "POST", "PUT", 1) + large, 405, "method_not_allowed"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			c := dial(t, listen(t, newDoor(t).Webhooks()))
+			_, err := io.WriteString(c, test.text)
+			require.NoError(t, err)
+			w, body := readAnswer(t, c)
+			requireProblem(t, w, body, test.status, test.code)
+			require.True(t, w.Close)
+		})
+	}
+}
+
+func TestRealClientSeesA413(t *testing.T) {
+	t.Parallel()
+	addr := listen(t, newDoor(t).Webhooks())
+	client := &http.Client{Transport: &http.Transport{DisableKeepAlives: true}}
+	for _, body := range []io.Reader{strings.NewReader(strings.Repeat("x", 4<<20)), io.LimitReader(zeros{}, 4<<20)} {
+		w, err := client.Post("http://"+addr+"/webhooks/acme", "application/json", body)
+		require.NoError(t, err)
+		require.Equal(t, 413, w.StatusCode)
+		require.NoError(t, w.Body.Close())
+	}
+}
+
+type zeros struct{}
+
+func (zeros) Read(p []byte) (int, error) { return len(p), nil }
+
+func TestExpectContinue(t *testing.T) {
+	t.Parallel()
+	signature := "X-Signature: " + acmeSignature(testURL+"/webhooks/acme", []byte(goodBody)) + "\r\n"
+	t.Run("asked for", func(t *testing.T) {
+		t.Parallel()
+		c := dial(t, listen(t, newDoor(t).Webhooks()))
+		_, err := io.WriteString(c, head(signature+fmt.Sprintf("Expect: 100-continue\r\nContent-Length: %d\r\n", len(goodBody))))
+		require.NoError(t, err)
+		answers := bufio.NewReader(c)
+		line, err := answers.ReadString('\n')
+		require.NoError(t, err)
+		require.Equal(t, "HTTP/1.1 100 Continue\r\n", line)
+		_, err = io.WriteString(c, goodBody)
+		require.NoError(t, err)
+		_, _ = answers.ReadString('\n')
+		w, err := http.ReadResponse(answers, nil)
+		require.NoError(t, err)
+		require.Equal(t, 200, w.StatusCode)
+	})
+	for name, test := range map[string]struct {
+		extra  string
+		status int
+	}{
+		"too large":  {"Content-Length: 999999\r\n", 413},
+		"encoded":    {"Content-Length: 10\r\nContent-Encoding: br\r\n", 415},
+		"impossible": {"Content-Length: 10\r\nExpect: tea\r\n", 417},
+	} {
+		t.Run("refused without the body: "+name, func(t *testing.T) {
+			t.Parallel()
+			c := dial(t, listen(t, newDoor(t).Webhooks()))
+			extra := test.extra
+			if !strings.Contains(extra, "Expect") {
+				extra += "Expect: 100-continue\r\n"
+			}
+			_, err := io.WriteString(c, head(extra))
+			require.NoError(t, err)
+			w, _ := readAnswer(t, c)
+			require.Equal(t, test.status, w.StatusCode, "the first line is the refusal, not 100 Continue")
+		})
+	}
+}
+
+func TestPipelinedRequestsAreAnsweredInTurn(t *testing.T) {
+	t.Parallel()
+	d := newDoor(t)
+	c := dial(t, listen(t, d.Webhooks()))
+	one := head(fmt.Sprintf("Content-Length: %d\r\nX-Signature: %s\r\n", len(goodBody),
+		acmeSignature(testURL+"/webhooks/acme", []byte(goodBody)))) + goodBody
+	_, err := io.WriteString(c, one+one+one)
+	require.NoError(t, err)
+	answers := bufio.NewReader(c)
+	for range 3 {
+		w, err := http.ReadResponse(answers, nil)
+		require.NoError(t, err)
+		_, err = io.Copy(io.Discard, w.Body)
+		require.NoError(t, err)
+		require.Equal(t, 200, w.StatusCode)
+	}
+	require.Len(t, d.events(), 3)
+}
+
+var _ net.Conn = (*limitedConn)(nil)
