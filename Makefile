@@ -22,7 +22,7 @@ dev: preflight-go preflight-postgres ## everything in the foreground: Postgres, 
 test: preflight-go preflight-postgres preflight-cc ## all tests on real servers, race detector on (PACKAGES=./api/... for some)
 	@test -x bin/testservers || echo "Compiling with the race detector; the first time takes some minutes."
 	@go build -buildvcs=false -o bin/testservers ./internal/testservers
-	@CGO_ENABLED=1 bin/testservers -- go test -race $(PACKAGES)
+	@CGO_ENABLED=1 exec bin/testservers -- go test -race $(PACKAGES)
 
 check: preflight-go ## gofmt, vet, staticcheck, workflowcheck, import rules, govulncheck
 	@sh scripts/check.sh

@@ -64,16 +64,6 @@ func startProcess(cmd *exec.Cmd, out io.Writer, guard bool, remove string) (*pro
 
 func (p *process) pid() int { return p.cmd.Process.Pid }
 
-// running reports whether the server has not ended yet.
-func (p *process) running() bool {
-	select {
-	case <-p.done:
-		return false
-	default:
-		return true
-	}
-}
-
 // stop sends first and waits; when ctx ends before the server does, it sends second and, after grace, SIGKILL.
 func (p *process) stop(ctx context.Context, first, second syscall.Signal, grace time.Duration) error {
 	_ = p.cmd.Process.Signal(first)

@@ -35,7 +35,19 @@ const maxConnections = 200
 func main() {
 	signals := make(chan os.Signal, 2)
 	signal.Notify(signals, os.Interrupt, syscall.SIGTERM, syscall.SIGHUP)
+	go hangUpWithParent(signals, os.Getppid())
 	os.Exit(run(context.Background(), signals, os.Args[1:], os.Getenv, os.Stdout, os.Stderr))
+}
+
+// hangUpWithParent sends SIGHUP when the parent that started us is gone: `go run` and make die of a SIGTERM or SIGKILL
+// without a word to what they run.
+func hangUpWithParent(signals chan<- os.Signal, parent int) {
+	for range time.Tick(time.Second) {
+		if os.Getppid() != parent {
+			signals <- syscall.SIGHUP
+			return
+		}
+	}
 }
 
 // run returns the command's exit code, 128 plus the signal if one ended it, or 1 if the servers did not start.
@@ -70,8 +82,7 @@ func run(ctx context.Context, signals chan os.Signal, args []string, getenv func
 	return supervise(cmd, signals, stderr)
 }
 
-// supervise runs the command in a process group of its own, passes signals on to all of it, and ends it when our own
-// parent is gone: `go run` dies of a SIGTERM without a word to what it runs.
+// supervise runs the command in a process group of its own and passes signals on to all of it.
 func supervise(cmd *exec.Cmd, signals <-chan os.Signal, stderr io.Writer) int {
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
 	if err := cmd.Start(); err != nil {
@@ -80,8 +91,6 @@ func supervise(cmd *exec.Cmd, signals <-chan os.Signal, stderr io.Writer) int {
 	}
 	done := make(chan error, 1)
 	go func() { done <- cmd.Wait() }()
-	parent, tick := os.Getppid(), time.NewTicker(time.Second)
-	defer tick.Stop()
 	code := 0
 	for {
 		select {
@@ -93,11 +102,6 @@ func supervise(cmd *exec.Cmd, signals <-chan os.Signal, stderr io.Writer) int {
 		case sig := <-signals:
 			code = exitCode(sig)
 			_ = syscall.Kill(-cmd.Process.Pid, sig.(syscall.Signal))
-		case <-tick.C:
-			if os.Getppid() != parent {
-				code = exitCode(syscall.SIGHUP)
-				_ = syscall.Kill(-cmd.Process.Pid, syscall.SIGKILL)
-			}
 		}
 	}
 }
