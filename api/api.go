@@ -19,7 +19,7 @@ import (
 // Accepter makes a verified event durable and unique.
 type Accepter interface {
 	// Accept returns what became of e. event.ErrUnavailable and event.ErrTooLargeNow ask the sender to come again.
-	// ctx outlives a sender that hangs up, and ends after 8 seconds.
+	// ctx outlives a sender that hangs up, and ends after 7 seconds.
 	Accept(ctx context.Context, e *event.Event) (event.Outcome, error)
 }
 

@@ -23,7 +23,7 @@ const (
 	answerTime    = 30 * time.Second
 	idleTime      = 30 * time.Second
 	queryTime     = 8 * time.Second // below unreadTime: past it net/http takes the client for gone
-	acceptTime    = 8 * time.Second // Vapi waits 7.5 to 20 s, Twilio 15, Stripe about 20
+	acceptTime    = 7 * time.Second // below the shortest patience of a sender: Vapi gives an assistant-request 7.5 s
 	readinessTime = 2 * time.Second
 )
 
