@@ -1,0 +1,61 @@
+package telemetry
+
+import (
+	"cmp"
+	"log/slog"
+	"strings"
+)
+
+const (
+	placeholder = "[secret]"
+	// minSecret is the least length of a secret that is looked for.
+	minSecret = 8
+)
+
+// redactor replaces known secrets. The zero value replaces nothing.
+type redactor struct{ replacer *strings.Replacer }
+
+func newRedactor(secrets []string) redactor {
+	var pairs []string
+	for _, s := range secrets {
+		if len(s) >= minSecret {
+			pairs = append(pairs, s, placeholder)
+		}
+	}
+	if pairs == nil {
+		return redactor{}
+	}
+	return redactor{strings.NewReplacer(pairs...)}
+}
+
+func (r redactor) text(s string) string {
+	if r.replacer == nil {
+		return s
+	}
+	return r.replacer.Replace(s)
+}
+
+// attr is slog's ReplaceAttr: times in UTC, and no secret in a text or an error.
+func (r redactor) attr(groups []string, a slog.Attr) slog.Attr {
+	switch a.Value.Kind() {
+	case slog.KindTime:
+		if len(groups) == 0 && a.Key == slog.TimeKey {
+			a.Value = slog.TimeValue(a.Value.Time().UTC())
+		}
+	case slog.KindString:
+		a.Value = slog.StringValue(r.text(a.Value.String()))
+	case slog.KindAny:
+		if err, ok := a.Value.Any().(error); ok {
+			a.Value = slog.StringValue(r.text(err.Error()))
+		}
+	}
+	return a
+}
+
+func newLog(o Options, secrets redactor) *slog.Logger {
+	options := &slog.HandlerOptions{Level: cmp.Or(o.Level, slog.Leveler(slog.LevelInfo)), ReplaceAttr: secrets.attr}
+	if o.Text {
+		return slog.New(slog.NewTextHandler(o.Log, options))
+	}
+	return slog.New(slog.NewJSONHandler(o.Log, options))
+}
