@@ -9,7 +9,6 @@ import (
 	"os"
 	"strings"
 	"sync"
-	"sync/atomic"
 	"testing"
 	"time"
 
@@ -112,14 +111,34 @@ func Exec(t testing.TB, url, sql string, args ...any) {
 }
 
 // Statements counts round trips to Postgres: a statement or a batch is one.
-type Statements struct{ n atomic.Int64 }
+type Statements struct {
+	// Ignore leaves statements out of the count, by their text; nil counts all.
+	Ignore func(sql string) bool
 
-// Count returns the round trips so far.
-func (s *Statements) Count() int { return int(s.n.Load()) }
+	mu   sync.Mutex
+	seen []string
+}
+
+// Take returns the statements since the last call, a batch by the text of its first statement.
+func (s *Statements) Take() []string {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	seen := s.seen
+	s.seen = nil
+	return seen
+}
+
+func (s *Statements) note(sql string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.Ignore == nil || !s.Ignore(sql) {
+		s.seen = append(s.seen, sql)
+	}
+}
 
 // TraceQueryStart counts a statement.
-func (s *Statements) TraceQueryStart(ctx context.Context, _ *pgx.Conn, _ pgx.TraceQueryStartData) context.Context {
-	s.n.Add(1)
+func (s *Statements) TraceQueryStart(ctx context.Context, _ *pgx.Conn, q pgx.TraceQueryStartData) context.Context {
+	s.note(q.SQL)
 	return ctx
 }
 
@@ -127,8 +146,8 @@ func (s *Statements) TraceQueryStart(ctx context.Context, _ *pgx.Conn, _ pgx.Tra
 func (s *Statements) TraceQueryEnd(context.Context, *pgx.Conn, pgx.TraceQueryEndData) {}
 
 // TraceBatchStart counts a batch.
-func (s *Statements) TraceBatchStart(ctx context.Context, _ *pgx.Conn, _ pgx.TraceBatchStartData) context.Context {
-	s.n.Add(1)
+func (s *Statements) TraceBatchStart(ctx context.Context, _ *pgx.Conn, b pgx.TraceBatchStartData) context.Context {
+	s.note(b.Batch.QueuedQueries[0].SQL)
 	return ctx
 }
 

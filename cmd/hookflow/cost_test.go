@@ -1,0 +1,145 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"os"
+	"strings"
+	"testing"
+	"time"
+
+	"hookflow/config"
+	"hookflow/event"
+	"hookflow/internal/testkit"
+	"hookflow/providers"
+	"hookflow/samples"
+	"hookflow/telemetry"
+
+	"github.com/stretchr/testify/require"
+	enums "go.temporal.io/api/enums/v1"
+	"go.temporal.io/sdk/client"
+)
+
+const testSecret = "whsec_of_the_cost_test"
+
+// inProcess is a whole hookflow inside the test, so that its statements can be counted.
+type inProcess struct {
+	*app
+	url        string
+	statements *testkit.Statements
+}
+
+// startInProcess runs API and worker with the routes of yaml ("" for the built-in ones) until the test ends.
+func startInProcess(t *testing.T, yaml string) *inProcess {
+	t.Helper()
+	p := &inProcess{statements: &testkit.Statements{Ignore: func(sql string) bool {
+		return strings.Contains(sql, "RECURSIVE") // the relay's look, once a second whatever arrives
+	}}}
+	variables := map[string]string{
+		"STRIPE_WEBHOOK_SECRET": testSecret, "DATABASE_URL": testkit.Database(t), "HOOKFLOW_API_TOKEN": "0123456789abcdef",
+		"HOOKFLOW_HTTP_ADDR": "127.0.0.1:0", "HOOKFLOW_OPS_ADDR": "127.0.0.1:0",
+	}
+	if yaml != "" {
+		file := t.TempDir() + "/hookflow.yaml"
+		require.NoError(t, os.WriteFile(file, []byte(yaml), 0o600))
+		variables["HOOKFLOW_CONFIG"] = file
+	}
+	c, err := config.Load(config.Serve, func(name string) string { return variables[name] }, os.ReadFile)
+	require.NoError(t, err)
+	tel, err := telemetry.Init(telemetry.Options{Log: io.Discard})
+	require.NoError(t, err)
+	p.app, err = assemble(t.Context(), plan{
+		config: c, api: true, worker: true, telemetry: tel, tracer: p.statements, now: time.Now,
+		temporal: client.Options{HostPort: testkit.TemporalAddress(t), Namespace: testkit.Namespace(t), Logger: testkit.Quiet()},
+	})
+	require.NoError(t, err)
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	require.NoError(t, err)
+	p.url = "http://" + l.Addr().String()
+	ctx, cancel := context.WithCancel(context.Background())
+	ended := make(chan error, 1)
+	go func() { ended <- p.serve(ctx, listeners{http: l}) }()
+	t.Cleanup(func() { cancel(); require.NoError(t, <-ended) })
+	return p
+}
+
+// send posts a signed Stripe sample and returns the id of the event once it is final.
+func (p *inProcess) send(t *testing.T, n int) event.Detail {
+	t.Helper()
+	stripe, err := providers.NewStripe([]string{testSecret})
+	require.NoError(t, err)
+	r, err := samples.Build("stripe", "checkout.session.completed", samples.Options{ID: fmt.Sprintf("evt_cost%d", n), Now: time.Now()})
+	require.NoError(t, err)
+	stripe.Sign(r, time.Now())
+	request, err := http.NewRequestWithContext(t.Context(), http.MethodPost, p.url+"/webhooks/stripe", bytes.NewReader(r.Body))
+	require.NoError(t, err)
+	request.Header = r.Header
+	answer, err := http.DefaultClient.Do(request)
+	require.NoError(t, err)
+	defer answer.Body.Close()
+	require.Equal(t, http.StatusOK, answer.StatusCode)
+	id := answer.Header.Get("Hookflow-Event-Id")
+	var d event.Detail
+	testkit.Eventually(t, func() bool {
+		final := testkit.Query[bool](t, p.config.DatabaseURL, `SELECT status IN ('completed', 'failed') FROM webhook_events WHERE id = $1`, id)
+		return final
+	}, "%s is not final", id)
+	d, err = p.store.Find(t.Context(), id)
+	require.NoError(t, err)
+	require.Equal(t, event.Completed, d.Status)
+	return d
+}
+
+const ordinaryRoute = `
+routes:
+  - provider: stripe
+    type: checkout.session.*
+    steps:
+      - activity: stripe.RecordCheckout
+`
+
+// What one event with one step costs, counted exactly: history events, workflow tasks, Postgres round trips.
+func TestCostOfAnEvent(t *testing.T) {
+	t.Parallel()
+	for _, c := range []struct {
+		name, routes         string
+		events, tasks, trips int
+	}{
+		{"inline", "", 8, 1, 4},
+		{"ordinary", ordinaryRoute, 13, 2, 4},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			t.Parallel()
+			p := startInProcess(t, c.routes)
+			for n := range 3 { // the first ones prepare the statements
+				p.send(t, n)
+			}
+			// A mark of an earlier start may still be on its way.
+			testkit.Eventually(t, func() bool { return len(p.statements.Take()) == 0 }, "the process does not come to rest")
+			d := p.send(t, 3)
+			trips := p.statements.Take()
+			require.Len(t, trips[:len(trips)-2], c.trips, "beside the two of Find in this test: %s", strings.Join(trips, "\n--\n"))
+
+			run, err := p.temporal.DescribeWorkflowExecution(t.Context(), d.WorkflowID, *d.RunID)
+			require.NoError(t, err)
+			tasks := 0
+			for history := p.temporal.GetWorkflowHistory(t.Context(), d.WorkflowID, *d.RunID, true, enums.HISTORY_EVENT_FILTER_TYPE_ALL_EVENT); history.HasNext(); {
+				e, err := history.Next()
+				require.NoError(t, err)
+				if e.EventType == enums.EVENT_TYPE_WORKFLOW_TASK_STARTED {
+					tasks++
+				}
+			}
+			run, err = p.temporal.DescribeWorkflowExecution(t.Context(), d.WorkflowID, *d.RunID)
+			require.NoError(t, err)
+			t.Logf("%s: %d history events, %d bytes, %d workflow tasks, %d round trips", c.name,
+				run.WorkflowExecutionInfo.HistoryLength, run.WorkflowExecutionInfo.HistorySizeBytes, tasks, len(trips)-2)
+			require.EqualValues(t, c.events, run.WorkflowExecutionInfo.HistoryLength)
+			require.Equal(t, c.tasks, tasks)
+		})
+	}
+}
