@@ -41,6 +41,8 @@ type Metrics interface {
 	Request(provider, outcome string, seconds float64)
 	// VerificationFailed counts a request that was not proven to come from its provider.
 	VerificationFailed(provider, reason string)
+	// Ignored counts an event that was verified and not stored, since no route names its type.
+	Ignored(provider, eventType string)
 }
 
 // Token is one of the bearer tokens that open /v1. Name is the author of what its holder does.
@@ -187,3 +189,4 @@ type uncounted struct{}
 
 func (uncounted) Request(string, string, float64)   {}
 func (uncounted) VerificationFailed(string, string) {}
+func (uncounted) Ignored(string, string)            {}

@@ -147,6 +147,10 @@ func (d *door) VerificationFailed(provider, reason string) {
 	d.locked(func() { d.metrics = append(d.metrics, provider+" failed "+reason) })
 }
 
+func (d *door) Ignored(provider, eventType string) {
+	d.locked(func() { d.metrics = append(d.metrics, provider+" ignored "+eventType) })
+}
+
 type fakeLedger struct {
 	filter  event.Filter
 	asked   string

@@ -31,6 +31,9 @@ func (a *API) receive(c *gin.Context) {
 	} else {
 		a.answer(c, g, e, outcome)
 	}
+	if outcome == event.Ignored {
+		a.Metrics.Ignored(g.Name, e.Type)
+	}
 	a.Metrics.Request(g.Name, word, a.Now().Sub(began).Seconds())
 }
 

@@ -44,6 +44,8 @@ type Config struct {
 	// Temporal's other variables. In dev an empty address means the dev server.
 	TemporalAddress, TemporalNamespace string
 
+	// TemporalUIURL is where people reach the Temporal UI; empty means that /v1 names no address of a run.
+	TemporalUIURL string
 	// HTTPAddr takes webhooks, OpsAddr carries /v1 and /metrics. Both are host:port; see OneListener.
 	HTTPAddr, OpsAddr string
 	// PublicURL is what senders call, as it was written: scheme, host, perhaps a prefix, no slash at the end. In dev it
@@ -147,6 +149,7 @@ func Load(mode Mode, getenv func(string) string, readFile func(string) ([]byte, 
 		DatabaseURL:       v.databaseURL("DATABASE_URL", mode),
 		TemporalAddress:   getenv("TEMPORAL_ADDRESS"),
 		TemporalNamespace: getenv("TEMPORAL_NAMESPACE"),
+		TemporalUIURL:     v.publicURL("HOOKFLOW_TEMPORAL_UI_URL"),
 		APITokens:         v.tokens("HOOKFLOW_API_TOKEN"),
 		DataDir:           v.text("HOOKFLOW_DATA_DIR", ".hookflow"),
 		PayloadRetention:  v.days("HOOKFLOW_PAYLOAD_RETENTION", 90*day),

@@ -72,6 +72,8 @@ func New(c Config) *Intake {
 	}
 	in.ledger = newBreaker(c.Now, in.placeChanged("ledger"))
 	in.temporal = newBreaker(c.Now, in.placeChanged("temporal"))
+	c.Metrics.Place("ledger", true)
+	c.Metrics.Place("temporal", true)
 	return in
 }
 

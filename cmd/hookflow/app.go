@@ -61,7 +61,7 @@ func assemble(ctx context.Context, p plan) (*app, error) {
 		return nil, err
 	}
 	handlers := worker.BuiltIn(a.store, p.now)
-	table, err := routes(p.config, on, handlers.Names())
+	table, err := routes(p.config, on, handlers.Names(), p.api)
 	if err != nil {
 		return nil, err
 	}

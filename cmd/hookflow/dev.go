@@ -119,7 +119,7 @@ func (d *devRun) configure() ([]string, error) {
 		return nil, err
 	}
 	d.getenv = config.Over(d.getenv, secrets)
-	d.config, err = config.Load(config.Dev, d.getenv, os.ReadFile)
+	d.config, err = loadConfig(config.Dev, d.getenv)
 	return generated, err
 }
 
@@ -181,7 +181,7 @@ func (d *devRun) assemble(ctx context.Context) (*app, error) {
 	if err != nil {
 		return nil, err
 	}
-	getenv, ui := d.getenv, d.getenv("HOOKFLOW_TEMPORAL_UI_URL")
+	getenv, ui := d.getenv, d.config.TemporalUIURL
 	if d.temporal != nil {
 		getenv = func(name string) string {
 			switch {

@@ -11,6 +11,7 @@ import (
 	"syscall"
 
 	"hookflow/config"
+	"hookflow/routing"
 	"hookflow/telemetry"
 
 	"github.com/spf13/cobra"
@@ -38,8 +39,8 @@ func newServeCommand(env environment) *cobra.Command {
 }
 
 func serve(ctx context.Context, env environment, only string) error {
-	c, err := config.Load(config.Serve, env.getenv, os.ReadFile)
-	if c.DatabaseURL == "" && env.getenv("DATABASE_URL") == "" {
+	c, err := loadConfig(config.Serve, env.getenv)
+	if env.getenv("DATABASE_URL") == "" {
 		err = errors.Join(err, errors.New("DATABASE_URL: is not set; write: postgres://USER:PASSWORD@HOST:5432/DATABASE"))
 	}
 	if made, _, _ := sources(c); len(made) == 0 && only != "worker" && err == nil {
@@ -57,7 +58,7 @@ func serve(ctx context.Context, env environment, only string) error {
 		return failure("hookflow cannot start:\n%v", err)
 	}
 	a, err := assemble(ctx, plan{
-		config: c, temporal: temporal, temporalUI: env.getenv("HOOKFLOW_TEMPORAL_UI_URL"),
+		config: c, temporal: temporal, temporalUI: c.TemporalUIURL,
 		api: only != "worker", worker: only != "api", telemetry: tel, now: env.now,
 	})
 	if err != nil {
@@ -69,6 +70,15 @@ func serve(ctx context.Context, env environment, only string) error {
 	}
 	a.announce(at)
 	return a.serve(ctx, at)
+}
+
+// loadConfig reads the environment and the routes, and reports what is wrong in both at once.
+func loadConfig(mode config.Mode, getenv func(string) string) (config.Config, error) {
+	c, err := config.Load(mode, getenv, os.ReadFile)
+	if _, problems := routing.Parse(c.FileName, c.File); problems != nil {
+		err = errors.Join(err, problems)
+	}
+	return c, err
 }
 
 func (a *app) announce(at listeners) {

@@ -37,15 +37,15 @@ func sources(c config.Config) (made map[string]providers.Source, on map[string]b
 	return made, on, err
 }
 
-// routes reads the routes and holds them against what is there. The built-in file names every provider; in a file of
-// the operator's own, a route of a provider that is off is a mistake.
-func routes(c config.Config, on map[string]bool, activities []string) (*routing.Table, error) {
+// routes reads the routes and holds them against what is there. In a file of the operator's own, a route of a provider
+// that is off is a mistake; the built-in file names every provider, and a worker has no use for secrets.
+func routes(c config.Config, on map[string]bool, activities []string, door bool) (*routing.Table, error) {
 	table, err := routing.Parse(c.FileName, c.File)
 	if err != nil {
 		return nil, err
 	}
 	known := routing.Known{Providers: on, Activities: activities}
-	if c.BuiltInFile() {
+	if c.BuiltInFile() || !door {
 		known.Providers = map[string]bool{}
 		for name := range on {
 			known.Providers[name] = true
