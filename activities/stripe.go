@@ -9,18 +9,22 @@ import (
 	"hookflow/store"
 
 	"github.com/jackc/pgx/v5"
+	"github.com/stripe/stripe-go/v79/checkout/session"
 )
 
 // Stripe handles Stripe's events. Its methods are registered as stripe.<Method>.
 type Stripe struct {
 	Once Once
 	Now  func() time.Time
+	// API retrieves sessions; nil without an API key.
+	API *session.Client
 }
 
-// CheckoutResult is what RecordCheckout leaves on the step.
+// CheckoutResult is what the checkout handlers leave on the step.
 type CheckoutResult struct {
 	SessionID string `json:"session_id"`
 	State     string `json:"state"`
+	LineItems int    `json:"line_items,omitempty"` // how many were retrieved
 }
 
 // checkoutRank orders the states of a session. Events arrive in any order: async_payment_succeeded may come before
@@ -28,8 +32,8 @@ type CheckoutResult struct {
 var checkoutRank = map[string]int{"pending": 0, "expired": 1, "failed": 2, "paid": 3}
 
 // RecordCheckout keeps stripe_checkout_sessions, one row per session, moved forward only. A completed session that is
-// still unpaid (SEPA, ACH: the money arrives days later) is pending and must not be fulfilled
-// (docs.stripe.com/checkout/fulfillment). The row holds content: the customer and the e-mail address.
+// still unpaid (SEPA, ACH: the money arrives days later) is pending; a session is fulfilled once, by the first event that
+// says it is paid (docs.stripe.com/checkout/fulfillment). The row holds content: the customer and the e-mail address.
 //
 // It fails with InvalidPayload when the event holds no session.
 func (s *Stripe) RecordCheckout(ctx context.Context, e event.Event) (json.RawMessage, error) {
@@ -41,23 +45,23 @@ func (s *Stripe) RecordCheckout(ctx context.Context, e event.Event) (json.RawMes
 	if err := json.Unmarshal(e.Body, &body); err != nil || body.Data.Object.ID == "" {
 		return nil, invalidPayload("the event holds no checkout session")
 	}
-	session := body.Data.Object
-	state := checkoutState(e.Type, session.PaymentStatus)
+	object := body.Data.Object
+	state := checkoutState(e.Type, object.PaymentStatus)
 	if state == "" {
 		return nil, invalidPayload("no rule for a checkout event of type " + e.Type)
 	}
 	row := store.CheckoutSession{
-		SessionID: session.ID, Account: e.Account, Livemode: e.Livemode, State: state, Rank: checkoutRank[state],
-		PaymentStatus: session.PaymentStatus, Mode: session.Mode, Currency: session.Currency, AmountTotal: session.AmountTotal,
-		Customer: string(session.Customer), CustomerEmail: session.email(), PaymentIntent: string(session.PaymentIntent),
-		Subscription: string(session.Subscription), ClientReferenceID: session.ClientReferenceID, Event: e.ID,
+		SessionID: object.ID, Account: e.Account, Livemode: e.Livemode, State: state, Rank: checkoutRank[state],
+		PaymentStatus: object.PaymentStatus, Mode: object.Mode, Currency: object.Currency, AmountTotal: object.AmountTotal,
+		Customer: string(object.Customer), CustomerEmail: object.email(), PaymentIntent: string(object.PaymentIntent),
+		Subscription: string(object.Subscription), ClientReferenceID: object.ClientReferenceID, Event: e.ID,
 	}
 	if state == "paid" {
-		row.PaidAt = s.Now()
+		row.FulfilledAt = s.Now()
 	}
 	effects := &pgx.Batch{}
 	row.Queue(effects, s.Now())
-	return s.Once.Batch(ctx, &e, effects, CheckoutResult{session.ID, state})
+	return s.Once.Batch(ctx, &e, effects, CheckoutResult{SessionID: object.ID, State: state})
 }
 
 func checkoutState(eventType, paymentStatus string) string {

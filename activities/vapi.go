@@ -1,6 +1,7 @@
 package activities
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"time"
@@ -32,8 +33,10 @@ type vapiMessage struct {
 	Analysis    struct {
 		Summary string `json:"summary"`
 	} `json:"analysis"`
-	Artifact struct {
+	Transcript string `json:"transcript"`
+	Artifact   struct {
 		RecordingURL string `json:"recordingUrl"`
+		Transcript   string `json:"transcript"`
 	} `json:"artifact"`
 	Call struct {
 		ID          string `json:"id"`
@@ -43,9 +46,9 @@ type vapiMessage struct {
 	} `json:"call"`
 }
 
-// RecordCall keeps vapi_calls, one row per call, moved forward only: a status-update moves its status, an
-// end-of-call-report adds reason, times, cost, summary and recording. The row holds content: the summary and the
-// recording's address. It fails with InvalidPayload when there is no call in the message.
+// RecordCall keeps vapi_calls, one row per call, moved forward only: a status-update moves its status, a hang is counted,
+// an end-of-call-report adds reason, times, cost, summary, transcript and recording. The row holds content: summary,
+// transcript and the recording's address. It fails with InvalidPayload when there is no call in the message.
 func (v *Vapi) RecordCall(ctx context.Context, e event.Event) (json.RawMessage, error) {
 	var body struct {
 		Message vapiMessage `json:"message"`
@@ -54,8 +57,12 @@ func (v *Vapi) RecordCall(ctx context.Context, e event.Event) (json.RawMessage, 
 		return nil, invalidPayload("the message cannot be read")
 	}
 	m := body.Message
-	if m.Type == "end-of-call-report" {
+	hangs := 0
+	switch m.Type {
+	case "end-of-call-report":
 		m.Status = "ended"
+	case "hang":
+		m.Status, hangs = "in-progress", 1 // only a call in progress can hang
 	}
 	if m.Call.ID == "" || m.Status == "" {
 		return nil, invalidPayload("the message holds no call")
@@ -66,7 +73,8 @@ func (v *Vapi) RecordCall(ctx context.Context, e event.Event) (json.RawMessage, 
 	row := store.VapiCall{
 		CallID: m.Call.ID, OrgID: m.Call.OrgID, AssistantID: m.Call.AssistantID, CallType: m.Call.Type,
 		Status: m.Status, Rank: vapiRank[m.Status], EndedReason: m.EndedReason, StartedAt: instant(m.StartedAt), EndedAt: instant(m.EndedAt),
-		Cost: m.Cost.String(), Summary: storable(m.Summary), RecordingURL: m.Artifact.RecordingURL, Event: e.ID,
+		Cost: m.Cost.String(), Hangs: hangs, Summary: storable(m.Summary), Transcript: storable(cmp.Or(m.Artifact.Transcript, m.Transcript)),
+		RecordingURL: m.Artifact.RecordingURL, Event: e.ID,
 	}
 	effects := &pgx.Batch{}
 	row.Queue(effects, v.Now())

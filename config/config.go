@@ -72,6 +72,7 @@ type Config struct {
 type Stripe struct {
 	Secrets []string // the current signing secrets
 	APIKey  string   // lets handlers retrieve objects; empty: they do without
+	APIURL  string   // where they do so; empty: Stripe's own address
 }
 
 // Twilio is off without a token.
@@ -133,6 +134,7 @@ func Load(mode Mode, getenv func(string) string, readFile func(string) ([]byte, 
 		Stripe: Stripe{
 			Secrets: v.secrets("STRIPE_WEBHOOK_SECRET"),
 			APIKey:  v.secret("STRIPE_API_KEY"),
+			APIURL:  v.publicURL("STRIPE_API_URL"),
 		},
 		Twilio: Twilio{
 			AuthTokens: v.secrets("TWILIO_AUTH_TOKEN"),

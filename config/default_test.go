@@ -21,6 +21,8 @@ func defaultTable(t *testing.T) *routing.Table {
 func TestDefaultYAML_routes(t *testing.T) {
 	t.Parallel()
 	table := defaultTable(t)
+	require.Len(t, table.Plan("stripe", "checkout.session.completed").Steps, 2)
+	table = table.Without("stripe.RetrieveCheckout") // as without STRIPE_API_KEY
 	for _, test := range []struct{ provider, eventType, activity string }{
 		{"stripe", "checkout.session.completed", "stripe.RecordCheckout"},
 		{"stripe", "checkout.session.async_payment_failed", "stripe.RecordCheckout"},
@@ -31,6 +33,7 @@ func TestDefaultYAML_routes(t *testing.T) {
 		{"twilio", "recording.completed", ""},
 		{"vapi", "status-update", "vapi.RecordCall"},
 		{"vapi", "end-of-call-report", "vapi.RecordCall"},
+		{"vapi", "hang", "vapi.RecordCall"},
 		{"vapi", "conversation-update", ""}, // chatty: not stored unless routed
 		{"vapi", "transcript", ""},
 		{"github", "call.incoming", ""},

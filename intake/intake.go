@@ -19,7 +19,7 @@ import (
 	"golang.org/x/sync/singleflight"
 )
 
-// Config is what an Intake works with. All fields but Metrics and EagerStart are required.
+// Config is what an Intake works with. All fields but Metrics, EventsURL and EagerStart are required.
 type Config struct {
 	Store    *store.Store
 	Temporal client.Client
@@ -28,6 +28,8 @@ type Config struct {
 	WorkflowType func(scheme string) string
 	// Routed reports whether a route names a type; a chatty type that none names is not stored.
 	Routed func(provider, eventType string) bool
+	// EventsURL is the address of /v1/events, for links; "" for none.
+	EventsURL string
 	// EagerStart: a worker of this process shares the Temporal client.
 	EagerStart bool
 	Now        func() time.Time

@@ -38,6 +38,7 @@ func (in *Intake) start(ctx context.Context, e *event.Event, packed []byte, eage
 		WorkflowExecutionErrorWhenAlreadyStarted: true,
 		EnableEagerStart:                         eager && in.EagerStart,
 		StaticSummary:                            e.Type,
+		StaticDetails:                            in.details(e.ID),
 		Priority:                                 temporal.Priority{FairnessKey: fairnessKey(e.Provider)},
 	}
 	if e.Generation > 0 {
@@ -59,6 +60,14 @@ func (in *Intake) start(ctx context.Context, e *event.Event, packed []byte, eage
 		return fmt.Errorf("%w: %v", errRefused, err)
 	}
 	return err
+}
+
+// details links the run to its event, for who looks at it in the Temporal UI.
+func (in *Intake) details(id string) string {
+	if in.EventsURL == "" {
+		return ""
+	}
+	return "[" + id + "](" + in.EventsURL + "/" + id + ")"
 }
 
 // fairnessKey is the provider, cut to Temporal's 64 bytes.

@@ -17,7 +17,9 @@ CREATE TABLE stripe_checkout_sessions (
     payment_intent      text,
     subscription        text,
     client_reference_id text,
-    paid_at             timestamptz,
+    line_items          jsonb,       -- retrieved from Stripe, where an API key is set
+    fulfilled_at        timestamptz, -- set once, when the session is first known to be paid
+    fulfilled_by        uuid,        -- the event that said so
     event               uuid NOT NULL,
     updated_at          timestamptz NOT NULL
 );
@@ -61,7 +63,9 @@ CREATE TABLE vapi_calls (
     started_at    timestamptz,
     ended_at      timestamptz,
     cost          numeric, -- US dollars
+    hangs         integer NOT NULL DEFAULT 0, -- how often the assistant failed to answer for seconds
     summary       text,
+    transcript    text,
     recording_url text,
     event         uuid NOT NULL,
     updated_at    timestamptz NOT NULL

@@ -86,21 +86,32 @@ func (s *splicer) replace(from int) int {
 	return to
 }
 
+// credentials are the names, in lower case, whose values are credentials: those of Vapi's schema (its OpenAPI document,
+// components.schemas) and the general ones.
+var credentials = map[string]bool{
+	"accesstoken": true, "apikey": true, "apisecret": true, "authorization": true, "authpassword": true, "authtoken": true,
+	"awssecretaccesskey": true, "calltoken": true, "clientsecret": true, "hmacsecret": true, "jwtsecret": true,
+	"ocpapimsubscriptionkey": true, "openaikey": true, "password": true, "privatekey": true, "refreshtoken": true,
+	"secret": true, "secretaccesskey": true, "secretkey": true, "sessiontoken": true, "token": true, "twilioapisecret": true,
+	"twilioauthtoken": true, "vonageapplicationprivatekey": true,
+}
+
+// maxCredential is the length of the longest of them.
+const maxCredential = 32
+
 // isCredential says whether the value of a name is a credential. The case of the name does not matter.
 func isCredential(name []byte) bool {
-	switch len(name) {
-	case 5:
-		return asciiEqualFold(name, "token")
-	case 6:
-		return asciiEqualFold(name, "secret") || asciiEqualFold(name, "apikey")
-	case 8:
-		return asciiEqualFold(name, "password")
-	case 13:
-		return asciiEqualFold(name, "authorization")
-	case 15:
-		return asciiEqualFold(name, "twilioauthtoken") || asciiEqualFold(name, "twilioapisecret")
+	if len(name) > maxCredential {
+		return false
 	}
-	return false
+	var lower [maxCredential]byte
+	for i, b := range name {
+		if b >= 'A' && b <= 'Z' {
+			b += 'a' - 'A'
+		}
+		lower[i] = b
+	}
+	return credentials[string(lower[:len(name)])]
 }
 
 // asciiEqualFold compares a name with one in lower case; only ASCII letters have a case here.

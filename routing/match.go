@@ -63,6 +63,15 @@ func (t *Table) Plan(provider, eventType string) Plan {
 	return plan
 }
 
+// Without returns the table without the steps of an activity. The other steps keep their order.
+func (t *Table) Without(activity string) *Table {
+	routes := slices.Clone(t.routes)
+	for i, r := range routes {
+		routes[i].steps = slices.DeleteFunc(slices.Clone(r.steps), func(s placedStep) bool { return s.Activity == activity })
+	}
+	return newTable(t.name, routes)
+}
+
 // Routed reports whether a route names the type, be it one without steps.
 func (t *Table) Routed(provider, eventType string) bool { return t.match(provider, eventType) != nil }
 

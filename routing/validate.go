@@ -62,6 +62,8 @@ type Known struct {
 	Providers map[string]bool
 	// Activities are the registered names.
 	Activities []string
+	// Off are the registered activities that cannot work as things are, each with what to write instead.
+	Off map[string]string
 }
 
 // Check reports routes whose provider is unknown or off, and steps whose activity is not registered, as a Problems.
@@ -79,6 +81,9 @@ func (t *Table) Check(known Known) error {
 		for _, step := range route.steps {
 			if !slices.Contains(known.Activities, step.Activity) {
 				r.report(step.line, instead(step.Activity, known.Activities), "there is no activity %q", step.Activity)
+			}
+			if write := known.Off[step.Activity]; write != "" {
+				r.report(step.line, write, "activity %s is off", step.Activity)
 			}
 		}
 	}

@@ -14,14 +14,15 @@ type VapiCall struct {
 	EndedReason                          string
 	StartedAt, EndedAt                   time.Time
 	Cost                                 string // decimal, US dollars
-	Summary, RecordingURL                string
+	Hangs                                int    // added to those known
+	Summary, Transcript, RecordingURL    string
 	Event                                string
 }
 
 const upsertVapiCall = `
 INSERT INTO vapi_calls AS t (call_id, org_id, assistant_id, call_type, status, status_rank, ended_reason, started_at, ended_at,
-	cost, summary, recording_url, event, updated_at)
-VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10::text::numeric, $11, $12, $13, $14)
+	cost, hangs, summary, transcript, recording_url, event, updated_at)
+VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10::text::numeric, $11, $12, $13, $14, $15, $16)
 ON CONFLICT (call_id) DO UPDATE SET
 	status = CASE WHEN excluded.status_rank > t.status_rank THEN excluded.status ELSE t.status END,
 	event = CASE WHEN excluded.status_rank > t.status_rank THEN excluded.event ELSE t.event END,
@@ -33,12 +34,14 @@ ON CONFLICT (call_id) DO UPDATE SET
 	started_at = coalesce(excluded.started_at, t.started_at),
 	ended_at = coalesce(excluded.ended_at, t.ended_at),
 	cost = coalesce(excluded.cost, t.cost),
+	hangs = t.hangs + excluded.hangs,
 	summary = coalesce(excluded.summary, t.summary),
+	transcript = coalesce(excluded.transcript, t.transcript),
 	recording_url = coalesce(excluded.recording_url, t.recording_url),
 	updated_at = excluded.updated_at`
 
 // Queue adds the upsert of c to b.
 func (c VapiCall) Queue(b *pgx.Batch, now time.Time) {
 	b.Queue(upsertVapiCall, c.CallID, text(c.OrgID), text(c.AssistantID), text(c.CallType), c.Status, c.Rank, text(c.EndedReason),
-		when(c.StartedAt), when(c.EndedAt), text(c.Cost), text(c.Summary), text(c.RecordingURL), c.Event, now)
+		when(c.StartedAt), when(c.EndedAt), text(c.Cost), c.Hangs, text(c.Summary), text(c.Transcript), text(c.RecordingURL), c.Event, now)
 }

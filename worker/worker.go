@@ -12,6 +12,7 @@ import (
 	"hookflow/store"
 	"hookflow/workflows"
 
+	"github.com/stripe/stripe-go/v79/checkout/session"
 	"go.temporal.io/sdk/activity"
 	"go.temporal.io/sdk/client"
 	"go.temporal.io/sdk/interceptor"
@@ -78,11 +79,12 @@ func Register(r Registry, c Config) {
 	}
 }
 
-// BuiltIn returns the handlers that come with hookflow.
-func BuiltIn(s *store.Store, now func() time.Time) Handlers {
+// BuiltIn returns the handlers that come with hookflow. Without a key, stripeAPI is nil and stripe.RetrieveCheckout
+// cannot work.
+func BuiltIn(s *store.Store, stripeAPI *session.Client, now func() time.Time) Handlers {
 	once := activities.Once{Store: s, Now: now}
 	return Handlers{
-		"stripe": &activities.Stripe{Once: once, Now: now},
+		"stripe": &activities.Stripe{Once: once, Now: now, API: stripeAPI},
 		"twilio": &activities.Twilio{Once: once, Now: now},
 		"vapi":   &activities.Vapi{Once: once, Now: now},
 	}

@@ -19,6 +19,7 @@ import (
 	"hookflow/workflows"
 
 	"github.com/jackc/pgx/v5"
+	"github.com/stripe/stripe-go/v79/checkout/session"
 	"go.temporal.io/sdk/client"
 )
 
@@ -60,8 +61,12 @@ func assemble(ctx context.Context, p plan) (*app, error) {
 	if a.store, err = store.Open(ctx, p.config.DatabaseURL, store.Options{Tracer: p.tracer}); err != nil {
 		return nil, err
 	}
-	handlers := worker.BuiltIn(a.store, p.now)
-	table, err := routes(p.config, on, handlers.Names(), p.api)
+	var stripeAPI *session.Client
+	if p.config.Stripe.APIKey != "" {
+		stripeAPI = activities.NewStripeAPI(p.config.Stripe.APIKey, p.config.Stripe.APIURL)
+	}
+	handlers := worker.BuiltIn(a.store, stripeAPI, p.now)
+	table, err := routes(p, on, handlers.Names())
 	if err != nil {
 		return nil, err
 	}
@@ -70,7 +75,7 @@ func assemble(ctx context.Context, p plan) (*app, error) {
 	}
 	a.intake = intake.New(intake.Config{
 		Store: a.store, Temporal: a.temporal, TaskQueue: workflows.TaskQueue, WorkflowType: workflows.TypeOf,
-		Routed: table.Routed, EagerStart: p.worker, Now: p.now, Log: a.log, Metrics: a.telemetry.Intake,
+		Routed: table.Routed, EagerStart: p.worker, EventsURL: eventsURL(p.config), Now: p.now, Log: a.log, Metrics: a.telemetry.Intake,
 	})
 	if p.worker {
 		a.worker = &worker.Config{
@@ -98,6 +103,15 @@ func assemble(ctx context.Context, p plan) (*app, error) {
 		a.ops = api.New(options)
 	}
 	return a, nil
+}
+
+// eventsURL is where the operators' half answers for events, as far as that can be told before it listens.
+func eventsURL(c config.Config) string {
+	ops := config.AddressURL(c.OpsAddr)
+	if ops == "" {
+		return ""
+	}
+	return ops + "/v1/events"
 }
 
 // ready looks at both durable places.

@@ -37,19 +37,31 @@ func sources(c config.Config) (made map[string]providers.Source, on map[string]b
 	return made, on, err
 }
 
+// needsStripeAPI is the activity that only an API key makes work.
+const needsStripeAPI = "stripe.RetrieveCheckout"
+
 // routes reads the routes and holds them against what is there. In a file of the operator's own, a route of a provider
-// that is off is a mistake; the built-in file names every provider, and a worker has no use for secrets.
-func routes(c config.Config, on map[string]bool, activities []string, door bool) (*routing.Table, error) {
+// that is off is a mistake, and so is a step that cannot work. The built-in file names everything: what is off is passed
+// over. A worker has no use for secrets, a door none for API keys.
+func routes(p plan, on map[string]bool, activities []string) (*routing.Table, error) {
+	c := p.config
 	table, err := routing.Parse(c.FileName, c.File)
 	if err != nil {
 		return nil, err
 	}
 	known := routing.Known{Providers: on, Activities: activities}
-	if c.BuiltInFile() || !door {
+	if c.BuiltInFile() || !p.api {
 		known.Providers = map[string]bool{}
 		for name := range on {
 			known.Providers[name] = true
 		}
+	}
+	switch {
+	case c.Stripe.APIKey != "":
+	case c.BuiltInFile():
+		table = table.Without(needsStripeAPI)
+	case p.worker:
+		known.Off = map[string]string{needsStripeAPI: "STRIPE_API_KEY into the environment, or leave the step out"}
 	}
 	return table, table.Check(known)
 }
