@@ -62,6 +62,19 @@ func (t *Telemetry) CapturePanic(ctx context.Context, value any) {
 	t.hubOf(ctx).RecoverWithContext(ctx, value)
 }
 
+// CaptureWorkPanic reports a panic in a handler or in a workflow, with the stack of the goroutine it is called on; call it
+// while the panic unwinds. Of f, Provider, Type, Step and WorkflowID are told.
+func (t *Telemetry) CaptureWorkPanic(f Failure, value any) {
+	if t.hub == nil || value == nil {
+		return
+	}
+	hub := t.hub.Clone()
+	hub.Scope().SetTags(map[string]string{
+		"provider": f.Provider, "event_type": f.Type, "step": f.Step, "workflow_id": f.WorkflowID,
+	})
+	hub.RecoverWithContext(context.Background(), value)
+}
+
 // CaptureError reports an error that should not happen.
 func (t *Telemetry) CaptureError(ctx context.Context, err error) {
 	if t.hub == nil || err == nil {

@@ -3,6 +3,7 @@ package worker
 import (
 	"context"
 	"errors"
+	"fmt"
 	"log/slog"
 	"strings"
 	"time"
@@ -11,10 +12,12 @@ import (
 	"hookflow/event"
 	"hookflow/routing"
 	"hookflow/store"
+	"hookflow/telemetry"
 
 	"go.temporal.io/sdk/activity"
 	"go.temporal.io/sdk/interceptor"
 	"go.temporal.io/sdk/temporal"
+	"go.temporal.io/sdk/workflow"
 )
 
 // attempts fills in the event of each attempt of a step and notes the attempts that fail. Begin, Finish and housekeeping
@@ -25,6 +28,14 @@ type attempts struct {
 	now   func() time.Time
 	log   *slog.Logger
 	steps func(step string, failed bool)
+	panics
+}
+
+// InterceptWorkflow is called once per run and replay.
+func (a *attempts) InterceptWorkflow(_ workflow.Context, next interceptor.WorkflowInboundInterceptor) interceptor.WorkflowInboundInterceptor {
+	w := &watched{panics: &a.panics}
+	w.Next = next
+	return w
 }
 
 // InterceptActivity is called once per attempt.
@@ -50,6 +61,11 @@ func (a *attempt) ExecuteActivity(ctx context.Context, in *interceptor.ExecuteAc
 		return nil, err
 	}
 	in.Args[0] = whole
+	defer a.panics.unwinding(activity.GetInfo(ctx).WorkflowExecution.RunID+"/"+whole.Step, telemetry.Failure{
+		Provider: whole.Provider, Type: whole.Type, Step: whole.Step, WorkflowID: whole.WorkflowID(),
+	}, func(value any) {
+		a.note(ctx, &whole, temporal.NewApplicationError(fmt.Sprint(value), "panic"))
+	})
 	result, err := a.Next.ExecuteActivity(ctx, in)
 	a.note(ctx, &whole, err)
 	return result, err

@@ -10,6 +10,7 @@ import (
 
 	"hookflow/activities"
 	"hookflow/store"
+	"hookflow/telemetry"
 	"hookflow/workflows"
 
 	"github.com/stripe/stripe-go/v79/checkout/session"
@@ -39,6 +40,8 @@ type Config struct {
 	Log          *slog.Logger
 	// Steps hears how each attempt of a step ended; nil to tell nobody.
 	Steps func(step string, failed bool)
+	// Panicked hears of each panic in a handler or a workflow, once per step or run; nil to tell nobody.
+	Panicked func(telemetry.Failure, any)
 }
 
 // newWorker returns a worker that is not started. A panic in workflow code blocks the run until a fixed binary comes; it
@@ -49,7 +52,7 @@ func newWorker(c Config, onFatal func(error)) worker.Worker {
 		OnFatalError:                     onFatal,
 		WorkflowPanicPolicy:              worker.BlockWorkflow,
 		DisableRegistrationAliasing:      true,
-		Interceptors:                     []interceptor.WorkerInterceptor{&attempts{store: c.Store, now: c.Now, log: c.Log, steps: c.Steps}},
+		Interceptors:                     []interceptor.WorkerInterceptor{&attempts{store: c.Store, now: c.Now, log: c.Log, steps: c.Steps, panics: panics{report: c.Panicked}}},
 		MaxConcurrentWorkflowTaskPollers: 4,
 		MaxConcurrentActivityTaskPollers: 4,
 	})

@@ -80,6 +80,7 @@ func assemble(ctx context.Context, p plan) (*app, error) {
 	if p.worker {
 		a.worker = &worker.Config{
 			Temporal: a.temporal, Store: a.store, Handlers: handlers, Now: p.now, Log: a.log, Steps: a.telemetry.Steps.Ended,
+			Panicked: a.telemetry.CaptureWorkPanic,
 			Mirror: &activities.Mirror{
 				Store: a.store, Plan: table.Plan, Now: p.now, Log: a.log, Begun: a.intake.Begun, Failed: a.telemetry.CaptureFinalFailure,
 			},
