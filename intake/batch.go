@@ -145,7 +145,7 @@ func (in *Intake) settle(batch []*arrival, firsts map[string]*arrival, rows []st
 		}
 	}
 	tell(batch, func(a *arrival) verdict {
-		if fresh[a.event.ID] && firsts[a.event.ID] == a {
+		if fresh[a.event.ID] && firsts[a.event.ID] == a && in.answered.first(a.event.ID) {
 			return verdict{outcome: event.Accepted}
 		}
 		in.duplicates.add(a.event.ID)

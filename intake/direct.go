@@ -23,13 +23,13 @@ func (in *Intake) acceptDirectly(ctx context.Context, e *event.Event) (event.Out
 		return nil, in.startDirectly(ctx, e)
 	})
 	switch {
-	case errors.Is(err, errAlreadyStarted), err == nil && !leader:
-		in.duplicates.add(e.ID)
-		return event.Duplicate, nil
-	case err != nil:
+	case err != nil && !errors.Is(err, errAlreadyStarted):
 		return "", err
+	case err == nil && leader && in.answered.first(e.ID):
+		return event.Accepted, nil
 	}
-	return event.Accepted, nil
+	in.duplicates.add(e.ID)
+	return event.Duplicate, nil
 }
 
 func (in *Intake) startDirectly(ctx context.Context, e *event.Event) error {

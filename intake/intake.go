@@ -54,6 +54,7 @@ type Intake struct {
 	queues     *queues
 	marks      *marks
 	duplicates *duplicates
+	answered   *answered
 	flights    singleflight.Group
 	direct     chan struct{} // one token per direct start in flight
 }
@@ -70,6 +71,7 @@ func New(c Config) *Intake {
 		queues:     newQueues(c.Metrics.Queued),
 		marks:      newMarks(),
 		duplicates: newDuplicates(),
+		answered:   newAnswered(),
 		direct:     make(chan struct{}, maxDirectStarts),
 	}
 	in.ledger = newBreaker(c.Now, in.placeChanged("ledger"))
