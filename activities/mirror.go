@@ -123,9 +123,15 @@ func rowMissing(e event.Event) error {
 // Finish writes the end of the run. It is safe to repeat; every error is worth another attempt. A row that another run
 // holds by now is left alone.
 func (m *Mirror) Finish(ctx context.Context, in routing.FinishInput) error {
-	taken, err := m.Store.FinishRun(ctx, in.Event.ID, in.Run, store.Ending{
-		Status: in.Status, Error: in.Error, ErrorType: in.ErrorType, Epoch: in.Epoch, Steps: in.Steps,
-	}, m.Now())
+	end := endingOf(in)
+	taken, err := m.Store.FinishRun(ctx, in.Event.ID, in.Run, end, m.Now())
+	if store.Refused(err) {
+		m.Log.Warn("results beyond jsonb are left out of the end of a run", "key", in.Event.Key())
+		for i := range end.Steps {
+			end.Steps[i].Result = nil
+		}
+		taken, err = m.Store.FinishRun(ctx, in.Event.ID, in.Run, end, m.Now())
+	}
 	if err != nil {
 		return err
 	}
@@ -142,4 +148,16 @@ func (m *Mirror) Finish(ctx context.Context, in routing.FinishInput) error {
 		})
 	}
 	return nil
+}
+
+// endingOf makes what handlers said and returned storable: an end that the ledger refuses would be repeated for ever.
+func endingOf(in routing.FinishInput) store.Ending {
+	end := store.Ending{
+		Status: in.Status, Error: said(in.Error), ErrorType: storable(in.ErrorType), Epoch: in.Epoch, Steps: slices.Clone(in.Steps),
+	}
+	for i := range end.Steps {
+		step := &end.Steps[i]
+		step.Error, step.ErrorType, step.Result = said(step.Error), storable(step.ErrorType), storableJSON(step.Result)
+	}
+	return end
 }

@@ -29,13 +29,17 @@ type Once struct {
 
 // Batch runs the statements of effects and records the step as completed with result, in one transaction and one round
 // trip. When an earlier attempt did so, nothing is changed and the earlier result is returned. While the ledger is away
-// it fails with LedgerUnavailable, which spends no declared attempt.
+// it fails with LedgerUnavailable, which spends no declared attempt; what Postgres refuses as data (a number or a key too
+// large for its column) is an InvalidPayload, since every attempt brings the same data.
 func (o Once) Batch(ctx context.Context, e *event.Event, effects *pgx.Batch, result any) (json.RawMessage, error) {
 	raw, err := json.Marshal(result)
 	if err != nil {
 		return nil, err
 	}
 	stored, err := o.Store.CompleteStep(ctx, e, effects, raw, o.Now())
+	if store.Refused(err) {
+		return nil, invalidPayload("Postgres refuses what the event holds") // its own message would quote it
+	}
 	return stored, ledgerError(err)
 }
 
@@ -82,6 +86,9 @@ var plainError = reflect.TypeOf(errors.New("")).Elem()
 // maxMessage bounds what is kept of a handler's error, in bytes.
 const maxMessage = 2 << 10
 
+// said is a handler's message as the ledger keeps it.
+func said(message string) string { return storable(message[:min(len(message), maxMessage)]) }
+
 // Describe returns what the ledger keeps of a handler's error: its message, cut to 2 KiB, and its type.
 func Describe(err error) (message, errorType string) {
 	var application *temporal.ApplicationError
@@ -97,5 +104,5 @@ func Describe(err error) (message, errorType string) {
 			errorType = kind.Name()
 		}
 	}
-	return storable(message[:min(len(message), maxMessage)]), errorType
+	return said(message), storable(errorType)
 }

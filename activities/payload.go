@@ -3,6 +3,7 @@ package activities
 import (
 	"bytes"
 	"encoding/json"
+	"io"
 	"strings"
 	"unicode/utf8"
 
@@ -12,17 +13,25 @@ import (
 // decodePayload returns the event's body as JSON that jsonb can hold, nil where there is none: JSON as it is, a form as an
 // object (a repeated name as an array), a NUL inside a string dropped.
 func decodePayload(e *event.Event) json.RawMessage {
-	if strings.HasPrefix(e.ContentType, "application/x-www-form-urlencoded") {
+	if event.MediaType(e.ContentType) == "application/x-www-form-urlencoded" {
 		return decodeForm(e.Body)
 	}
+	return storableJSON(e.Body)
+}
+
+// storableJSON is text as jsonb can hold it, but for numbers that are beyond it; nil where text is not JSON.
+func storableJSON(text []byte) json.RawMessage {
 	// Only \u escapes can say what jsonb refuses: NUL, and half of a surrogate pair.
-	if !bytes.Contains(e.Body, []byte(`\u`)) && utf8.Valid(e.Body) && json.Valid(e.Body) {
-		return e.Body
+	if !bytes.Contains(text, []byte(`\u`)) && utf8.Valid(text) && json.Valid(text) {
+		return text
 	}
-	decoder := json.NewDecoder(bytes.NewReader(bytes.ToValidUTF8(e.Body, []byte("\uFFFD"))))
+	decoder := json.NewDecoder(bytes.NewReader(bytes.ToValidUTF8(text, []byte("\uFFFD"))))
 	decoder.UseNumber()
 	var payload any
-	if decoder.Decode(&payload) != nil || decoder.More() {
+	if decoder.Decode(&payload) != nil {
+		return nil
+	}
+	if _, err := decoder.Token(); err != io.EOF { // More does not see a bracket that closes nothing
 		return nil
 	}
 	clean, err := json.Marshal(withoutNUL(payload))

@@ -6,6 +6,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 	"time"
 
 	"github.com/jackc/pgx/v5"
@@ -84,8 +85,9 @@ func Unavailable(err error) bool {
 		pgconn.SafeToRetry(err) || lostConnection(err)
 }
 
-// text is NULL for an empty string.
+// text is s as a Postgres text can hold it, without NUL and in UTF-8; NULL where nothing is left.
 func text(s string) *string {
+	s = strings.ReplaceAll(strings.ToValidUTF8(s, "\uFFFD"), "\x00", "")
 	if s == "" {
 		return nil
 	}
