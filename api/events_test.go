@@ -170,6 +170,7 @@ func TestLedgerErrors(t *testing.T) {
 		"unknown event": {fmt.Errorf("find: %w", event.ErrNotFound), 404, "event_unknown"},
 		"not final":     {event.ErrNotFinal, 409, "event_not_final"},
 		"erased":        {event.ErrErased, 410, "event_erased"},
+		"too broad":     {event.ErrTooBroad, 400, "query_too_broad"},
 		"away":          {event.ErrUnavailable, 503, "unavailable"},
 		"refused":       {&net.OpError{Op: "dial", Err: errors.New("refused at 10.1.2.3")}, 503, "unavailable"},
 		"too slow":      {context.DeadlineExceeded, 503, "unavailable"},

@@ -88,6 +88,8 @@ var (
 		"The event is still being handled; only a completed or failed one can be replayed.")
 	errErased = newProblem(http.StatusGone, "event_erased",
 		"The content of the event was erased, so it cannot be replayed.")
+	errTooBroad = newProblem(http.StatusBadRequest, "query_too_broad",
+		"The query takes too long; narrow it with provider, account, a longer literal beginning of type, since and until, or a rarer q.")
 	errNotReplay = errMethod.allowing(http.MethodGet)
 )
 
@@ -128,6 +130,8 @@ func problemOf(err error) *problem {
 		return errUnknown
 	case errors.Is(err, event.ErrNotFinal):
 		return errNotFinal
+	case errors.Is(err, event.ErrTooBroad):
+		return errTooBroad
 	case errors.Is(err, event.ErrErased):
 		return errErased
 	case errors.Is(err, event.ErrTooLargeNow):

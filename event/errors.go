@@ -14,4 +14,6 @@ var (
 	ErrUnavailable = errors.New("no durable place can be reached")
 	// ErrTooLargeNow: the ledger is away, and the body is too large for the second durable place.
 	ErrTooLargeNow = errors.New("the ledger is away and the body is too large to be kept elsewhere")
+	// ErrTooBroad: a query that would take too long; it must be narrowed.
+	ErrTooBroad = errors.New("the query takes too long; narrow it")
 )
