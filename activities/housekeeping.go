@@ -36,7 +36,8 @@ const (
 type Housekeeping struct {
 	Store         *store.Store
 	Temporal      client.Client
-	WorkflowTypes []string // of events
+	WorkflowTypes []string      // of events
+	Retention     time.Duration // of content; 0 keeps it for ever
 	Now           func() time.Time
 	Log           *slog.Logger
 }
@@ -118,8 +119,8 @@ func (h *Housekeeping) reconcile(ctx context.Context, open store.OpenRow, limit 
 	switch {
 	case status == enums.WORKFLOW_EXECUTION_STATUS_RUNNING:
 		return nil
-	case open.Generation > 0 && open.RunID != runID, open.Generation > 0 && open.Status == event.Pending:
-		// The newest run is an older generation's: the start of this one was lost.
+	case open.Generation > 0 && (open.OriginalRunID != info.FirstRunId || open.Status == event.Pending):
+		// The newest run is an older generation's: the start of this one was lost. A reset run is its first run's.
 		return h.redispatch(ctx, open, "only runs of older generations are known")
 	case status == enums.WORKFLOW_EXECUTION_STATUS_COMPLETED:
 		return h.settle(ctx, open, runID, event.Completed, "", "")

@@ -15,15 +15,17 @@ type OpenRow struct {
 	event.Event // a reference
 	Status      event.Status
 	WorkflowID  string
-	RunID       string
-	ReceivedAt  time.Time
+	// OriginalRunID is that of the run which began last; a reset run keeps it. "" before the first.
+	OriginalRunID string
+	ReceivedAt    time.Time
 }
 
-const openColumns = `id::text, provider, scheme, event_id, event_type, generation, status::text, workflow_id, coalesce(run_id, ''), received_at`
+const openColumns = `id::text, provider, scheme, event_id, event_type, generation, status::text, workflow_id,
+	coalesce(original_run_id, ''), received_at`
 
 func scanOpen(row pgx.CollectableRow) (OpenRow, error) {
 	var o OpenRow
-	err := row.Scan(&o.ID, &o.Provider, &o.Scheme, &o.EventID, &o.Type, &o.Generation, &o.Status, &o.WorkflowID, &o.RunID, &o.ReceivedAt)
+	err := row.Scan(&o.ID, &o.Provider, &o.Scheme, &o.EventID, &o.Type, &o.Generation, &o.Status, &o.WorkflowID, &o.OriginalRunID, &o.ReceivedAt)
 	return o, err
 }
 
@@ -71,4 +73,52 @@ func (s *Store) Settle(ctx context.Context, o OpenRow, runID string, to event.St
 		WHERE id = $1 AND generation = $2 AND status = $3::webhook_status`,
 		o.ID, o.Generation, string(o.Status), string(to), runID, text(message), text(errorType), now)
 	return err == nil && tag.RowsAffected() == 1, err
+}
+
+const eraseExpired = `
+WITH old AS (
+	SELECT id, received_at FROM webhook_events
+	WHERE (received_at, id) > ($1, $2::uuid) AND received_at < $3
+	ORDER BY received_at, id LIMIT $4
+), final AS (
+	SELECT id FROM webhook_events JOIN old USING (id) WHERE status IN ('completed', 'failed')
+), bodies AS (
+	DELETE FROM webhook_bodies WHERE id IN (SELECT id FROM final)
+	RETURNING id
+), payloads AS (
+	DELETE FROM webhook_payloads WHERE id IN (SELECT id FROM final)
+)
+SELECT (SELECT count(*) FROM old), (SELECT count(*) FROM bodies), last.received_at, last.id::text
+FROM old last ORDER BY last.received_at DESC, last.id DESC LIMIT 1`
+
+// Place is a place in the order of the ledger, oldest first.
+type Place struct {
+	ReceivedAt time.Time `json:"received_at"`
+	ID         string    `json:"id,omitempty"`
+}
+
+// EraseExpired deletes the content of final events received before before, in the order of the ledger from after on, for
+// limit rows at most. It returns how many rows it looked at, how many bodies it deleted, and where to go on. Rows stay.
+func (s *Store) EraseExpired(ctx context.Context, after Place, before time.Time, limit int) (looked, erased int, next Place, err error) {
+	if after.ID == "" {
+		after.ID = "00000000-0000-0000-0000-000000000000"
+	}
+	next = after
+	err = s.pool.QueryRow(ctx, eraseExpired, after.ReceivedAt, after.ID, before, limit).
+		Scan(&looked, &erased, &next.ReceivedAt, &next.ID)
+	if errors.Is(err, pgx.ErrNoRows) {
+		return 0, 0, after, nil
+	}
+	return looked, erased, next, err
+}
+
+// Backlog returns how many events wait for a start, and since when the oldest of them does (the zero time: none).
+func (s *Store) Backlog(ctx context.Context) (n int, oldest time.Time, err error) {
+	var since *time.Time
+	err = s.pool.QueryRow(ctx, `SELECT count(*), min(received_at) FROM webhook_events
+		WHERE status = 'pending' AND dispatched_at IS NULL`).Scan(&n, &since)
+	if since != nil {
+		oldest = *since
+	}
+	return n, oldest, err
 }
