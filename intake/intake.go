@@ -43,6 +43,7 @@ type Metrics interface {
 	Dispatched(result string) // started, already_started, refused, unavailable
 	Place(place string, available bool)
 	Queued(n int)
+	Backlog(rows int, age time.Duration) // of the ledger's rows that wait for a start
 }
 
 // Intake accepts events. Create it with New, start its goroutines with Run.
@@ -102,6 +103,7 @@ func (in *Intake) Run(ctx context.Context) {
 		working.Go(func() { in.startQueued(ctx) })
 	}
 	working.Go(func() { in.relay(ctx) })
+	working.Go(func() { in.measureBacklog(ctx) })
 	working.Go(func() { in.flushNotes(ctx) })
 	working.Go(func() { in.probeLedger(ctx) })
 	<-ctx.Done()
@@ -148,7 +150,8 @@ func (in *Intake) Begun(id string) { in.marks.begun(id) }
 
 type silent struct{}
 
-func (silent) Batch(int, time.Duration) {}
-func (silent) Dispatched(string)        {}
-func (silent) Place(string, bool)       {}
-func (silent) Queued(int)               {}
+func (silent) Batch(int, time.Duration)   {}
+func (silent) Dispatched(string)          {}
+func (silent) Place(string, bool)         {}
+func (silent) Queued(int)                 {}
+func (silent) Backlog(int, time.Duration) {}

@@ -10,6 +10,36 @@ import (
 // relayEvery is how often the relay looks for rows that nobody started, unless it is nudged.
 const relayEvery = time.Second
 
+// measureEvery is how often the backlog is counted.
+const measureEvery = 5 * time.Second
+
+// measureBacklog tells how much waits in the ledger, and for how long.
+func (in *Intake) measureBacklog(ctx context.Context) {
+	tick := time.NewTicker(measureEvery)
+	defer tick.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-tick.C:
+		}
+		if !in.ledger.closed() {
+			continue
+		}
+		asked, cancel := context.WithTimeout(ctx, 2*time.Second)
+		n, oldest, err := in.Store.Backlog(asked)
+		cancel()
+		if err != nil {
+			continue // the relay has said so
+		}
+		age := time.Duration(0)
+		if n > 0 {
+			age = max(in.Now().Sub(oldest), 0)
+		}
+		in.Metrics.Backlog(n, age)
+	}
+}
+
 // relay leases rows that wait for a start, in turn by provider and as many as there is room for, and queues them.
 func (in *Intake) relay(ctx context.Context) {
 	tick := time.NewTicker(relayEvery)

@@ -137,13 +137,15 @@ func (s *Store) Replay(ctx context.Context, id string) (event.Event, error) {
 		return e, err
 	}
 	var status event.Status
-	err = s.pool.QueryRow(ctx, `SELECT status::text FROM webhook_events WHERE id = $1`, id).Scan(&status)
+	var kept bool
+	err = s.pool.QueryRow(ctx, `SELECT status::text, EXISTS (SELECT FROM webhook_bodies b WHERE b.id = $1)
+		FROM webhook_events WHERE id = $1`, id).Scan(&status, &kept)
 	switch {
 	case errors.Is(err, pgx.ErrNoRows):
 		return e, event.ErrNotFound
 	case err != nil:
 		return e, err
-	case !status.Final():
+	case kept || !status.Final(): // kept and final: it ended between the two statements
 		return e, event.ErrNotFinal
 	}
 	return e, event.ErrErased

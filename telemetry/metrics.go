@@ -109,6 +109,7 @@ type Intake struct {
 	dispatches    *prometheus.CounterVec
 	available     *prometheus.GaugeVec
 	queued        prometheus.Gauge
+	backlog, age  prometheus.Gauge
 	result, place *label
 }
 
@@ -127,11 +128,17 @@ func newIntake(r prometheus.Registerer) *Intake {
 			Name: "hookflow_place_available", Help: "1 while a durable place answers, 0 while its breaker skips it.",
 		}, []string{"place"}),
 		queued: prometheus.NewGauge(prometheus.GaugeOpts{
-			Name: "hookflow_dispatch_backlog", Help: "Events in the memory of this process that wait to be dispatched.",
+			Name: "hookflow_dispatch_queue", Help: "Events in the memory of this process that wait to be dispatched.",
+		}),
+		backlog: prometheus.NewGauge(prometheus.GaugeOpts{
+			Name: "hookflow_backlog_events", Help: "Events in the ledger that wait for a start.",
+		}),
+		age: prometheus.NewGauge(prometheus.GaugeOpts{
+			Name: "hookflow_backlog_age_seconds", Help: "How long the oldest of them has waited.",
 		}),
 		result: atMost(20), place: atMost(20),
 	}
-	r.MustRegister(i.rows, i.seconds, i.dispatches, i.available, i.queued)
+	r.MustRegister(i.rows, i.seconds, i.dispatches, i.available, i.queued, i.backlog, i.age)
 	return i
 }
 
@@ -180,6 +187,12 @@ func (s *Steps) Ended(step string, failed bool) {
 		outcome = "failed"
 	}
 	s.attempts.WithLabelValues(s.step.bound(step), outcome).Inc()
+}
+
+// Backlog notes how many events of the ledger wait for a start, and for how long the oldest has.
+func (i *Intake) Backlog(rows int, age time.Duration) {
+	i.backlog.Set(float64(rows))
+	i.age.Set(age.Seconds())
 }
 
 func counter(name, help string, labels ...string) *prometheus.CounterVec {

@@ -87,7 +87,7 @@ func TestMetrics(t *testing.T) {
 		`hookflow_dispatches_total{result="started"} 1`,
 		`hookflow_place_available{place="ledger"} 0`,
 		`hookflow_place_available{place="temporal"} 1`,
-		`hookflow_dispatch_backlog 7`,
+		`hookflow_dispatch_queue 7`,
 		`hookflow_step_attempts_total{outcome="completed",step="stripe.RecordCheckout"} 1`,
 		`hookflow_step_attempts_total{outcome="failed",step="stripe.RecordCheckout"} 1`,
 		`go_goroutines `,
@@ -116,5 +116,5 @@ func TestInit_twice(t *testing.T) {
 	first, _ := initialised(t, Options{})
 	second, _ := initialised(t, Options{})
 	first.Intake.Queued(5)
-	require.Contains(t, scrape(t, second), "hookflow_dispatch_backlog 0")
+	require.Contains(t, scrape(t, second), "hookflow_dispatch_queue 0")
 }

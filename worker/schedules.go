@@ -13,13 +13,19 @@ import (
 	"go.temporal.io/sdk/temporal"
 )
 
-// ReconcileSchedule is the id of the schedule that starts Reconcile every minute.
-const ReconcileSchedule = "hookflow-reconcile"
+// The ids of the schedules, which are also the beginnings of their runs' workflow IDs.
+const (
+	ReconcileSchedule = "hookflow-reconcile"
+	RetentionSchedule = "hookflow-retention"
+)
 
 // CreateSchedules creates the schedules that are missing. It tries until Temporal answers or ctx ends.
 func CreateSchedules(ctx context.Context, c client.Client, log *slog.Logger) {
 	for pause := time.Second; ; pause = min(2*pause, time.Minute) {
-		err := createReconcile(ctx, c)
+		err := errors.Join(
+			createSchedule(ctx, c, ReconcileSchedule, workflows.ReconcileWorkflow, time.Minute, 10*time.Minute),
+			createSchedule(ctx, c, RetentionSchedule, workflows.RetentionWorkflow, 24*time.Hour, 23*time.Hour),
+		)
 		if err == nil || ctx.Err() != nil {
 			return
 		}
@@ -32,21 +38,17 @@ func CreateSchedules(ctx context.Context, c client.Client, log *slog.Logger) {
 	}
 }
 
-func createReconcile(ctx context.Context, c client.Client) error {
+func createSchedule(ctx context.Context, c client.Client, id, workflow string, every, most time.Duration) error {
 	ctx, cancel := context.WithTimeout(ctx, 10*time.Second)
 	defer cancel()
 	_, err := c.ScheduleClient().Create(ctx, client.ScheduleOptions{
-		ID:      ReconcileSchedule,
-		Spec:    client.ScheduleSpec{Intervals: []client.ScheduleIntervalSpec{{Every: time.Minute}}},
+		ID:      id,
+		Spec:    client.ScheduleSpec{Intervals: []client.ScheduleIntervalSpec{{Every: every}}},
 		Overlap: enums.SCHEDULE_OVERLAP_POLICY_SKIP,
-		// What an outage of Temporal kept from running need not be run once per minute of it. The default is a year.
+		// What an outage of Temporal kept from running need not be run once per interval of it. The default is a year.
 		CatchupWindow: time.Minute,
 		Action: &client.ScheduleWorkflowAction{
-			ID:                  ReconcileSchedule,
-			Workflow:            workflows.ReconcileWorkflow,
-			TaskQueue:           workflows.TaskQueue,
-			WorkflowRunTimeout:  10 * time.Minute,
-			WorkflowTaskTimeout: 10 * time.Second,
+			ID: id, Workflow: workflow, TaskQueue: workflows.TaskQueue, WorkflowRunTimeout: most,
 		},
 	})
 	if errors.Is(err, temporal.ErrScheduleAlreadyRunning) {

@@ -10,10 +10,14 @@ import (
 // ReconcileWorkflow is the type of the housekeeping run that a Schedule starts every minute.
 const ReconcileWorkflow = "Reconcile"
 
+// RetentionWorkflow is the type of the housekeeping run that a Schedule starts every day.
+const RetentionWorkflow = "Retention"
+
 // The activities of housekeeping.
 const (
 	ReconcileClosed = "housekeeping.ReconcileClosed"
 	ReconcileOpen   = "housekeeping.ReconcileOpen"
+	EraseExpired    = "housekeeping.EraseExpired"
 )
 
 // Reconcile puts right what runs could not write themselves: those that an operator terminated, and rows whose run is
@@ -36,4 +40,17 @@ func Reconcile(ctx workflow.Context) (time.Time, error) {
 		return since, err
 	}
 	return watermark, workflow.ExecuteActivity(ctx, ReconcileOpen).Get(ctx, nil)
+}
+
+// Retention deletes the content of final events that are older than the retention; their rows, and with them the
+// uniqueness, stay. It returns how many bodies were deleted.
+func Retention(ctx workflow.Context) (int, error) {
+	ctx = workflow.WithActivityOptions(ctx, workflow.ActivityOptions{
+		StartToCloseTimeout: 12 * time.Hour,
+		HeartbeatTimeout:    time.Minute,
+		RetryPolicy:         &temporal.RetryPolicy{InitialInterval: 10 * time.Second, MaximumInterval: 10 * time.Minute, MaximumAttempts: 20},
+	})
+	var erased int
+	err := workflow.ExecuteActivity(ctx, EraseExpired).Get(ctx, &erased)
+	return erased, err
 }

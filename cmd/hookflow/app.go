@@ -86,6 +86,7 @@ func assemble(ctx context.Context, p plan) (*app, error) {
 			},
 			Housekeeping: &activities.Housekeeping{
 				Store: a.store, Temporal: a.temporal, WorkflowTypes: workflows.Names(), Now: p.now, Log: a.log,
+				Retention: p.config.PayloadRetention,
 			},
 		}
 	}
