@@ -18,6 +18,7 @@ import (
 	"github.com/stretchr/testify/require"
 	"go.temporal.io/sdk/activity"
 	"go.temporal.io/sdk/client"
+	"go.temporal.io/sdk/temporal"
 	"go.temporal.io/sdk/workflow"
 )
 
@@ -108,7 +109,8 @@ func TestRegistrationAliasingIsOff(t *testing.T) {
 	w := newWorker(Config{Temporal: c, Store: s, Mirror: &activities.Mirror{}, Log: silent(), Now: time.Now}, nil)
 	w.RegisterActivityWithOptions(greet, activity.RegisterOptions{Name: "thing.Greet"})
 	w.RegisterWorkflowWithOptions(func(ctx workflow.Context, byFunction bool) (string, error) {
-		ctx = workflow.WithActivityOptions(ctx, workflow.ActivityOptions{ScheduleToCloseTimeout: 5 * time.Second, StartToCloseTimeout: time.Second})
+		ctx = workflow.WithActivityOptions(ctx, workflow.ActivityOptions{
+			StartToCloseTimeout: time.Second, RetryPolicy: &temporal.RetryPolicy{MaximumAttempts: 1}})
 		var said string
 		if byFunction {
 			return said, workflow.ExecuteActivity(ctx, greet).Get(ctx, &said)
