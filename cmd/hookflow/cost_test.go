@@ -125,8 +125,6 @@ func TestCostOfAnEvent(t *testing.T) {
 			trips := p.statements.Take()
 			require.Len(t, trips[:len(trips)-2], c.trips, "beside the two of Find in this test: %s", strings.Join(trips, "\n--\n"))
 
-			run, err := p.temporal.DescribeWorkflowExecution(t.Context(), d.WorkflowID, *d.RunID)
-			require.NoError(t, err)
 			tasks := 0
 			for history := p.temporal.GetWorkflowHistory(t.Context(), d.WorkflowID, *d.RunID, true, enums.HISTORY_EVENT_FILTER_TYPE_ALL_EVENT); history.HasNext(); {
 				e, err := history.Next()
@@ -135,7 +133,7 @@ func TestCostOfAnEvent(t *testing.T) {
 					tasks++
 				}
 			}
-			run, err = p.temporal.DescribeWorkflowExecution(t.Context(), d.WorkflowID, *d.RunID)
+			run, err := p.temporal.DescribeWorkflowExecution(t.Context(), d.WorkflowID, *d.RunID)
 			require.NoError(t, err)
 			t.Logf("%s: %d history events, %d bytes, %d workflow tasks, %d round trips", c.name,
 				run.WorkflowExecutionInfo.HistoryLength, run.WorkflowExecutionInfo.HistorySizeBytes, tasks, len(trips)-2)

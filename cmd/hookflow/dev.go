@@ -215,9 +215,9 @@ func (d *devRun) watchStores(ctx context.Context, stop context.CancelCauseFunc) 
 	select {
 	case <-ctx.Done():
 	case <-postgres:
-		stop(errors.New("Postgres has ended by itself; its log is postgres.log beside its data"))
+		stop(errors.New("the private Postgres has ended by itself; its log is postgres.log beside its data"))
 	case <-temporal:
-		stop(fmt.Errorf("Temporal has ended by itself; its log is %s/temporal/temporal.log", d.config.DataDir))
+		stop(fmt.Errorf("the private Temporal has ended by itself; its log is %s/temporal/temporal.log", d.config.DataDir))
 	}
 }
 

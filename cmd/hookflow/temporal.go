@@ -29,7 +29,7 @@ func (v variables) LookupEnv(name string) (string, bool) {
 func temporalOptions(mode config.Mode, getenv func(string) string, log *slog.Logger) (client.Options, error) {
 	o, err := envconfig.LoadClientOptions(envconfig.LoadClientOptionsRequest{DisableFile: mode == config.Dev, EnvLookup: variables(getenv)})
 	if err != nil {
-		return o, fmt.Errorf("Temporal's variables cannot be read: %w", err)
+		return o, fmt.Errorf("the variables of Temporal cannot be read: %w", err)
 	}
 	if o.Namespace == "" {
 		o.Namespace = client.DefaultNamespace
