@@ -19,15 +19,21 @@ func Pack(body []byte) []byte {
 	return packed.Bytes()
 }
 
-// Unpack gives back what Pack was given. It returns an error for anything else, or for more than 16 MiB.
+// Unpack gives back what Pack was given. It returns an error, and no body, for anything else and for more than 16 MiB.
 func Unpack(packed []byte) ([]byte, error) {
-	r, err := zlib.NewReader(bytes.NewReader(packed))
+	in := bytes.NewReader(packed)
+	r, err := zlib.NewReader(in)
 	if err != nil {
 		return nil, err
 	}
 	body, err := io.ReadAll(io.LimitReader(r, maxUnpacked+1))
-	if err == nil && len(body) > maxUnpacked {
-		err = errors.New("the packed body is larger than 16 MiB")
+	switch {
+	case err != nil:
+		return nil, err
+	case len(body) > maxUnpacked:
+		return nil, errors.New("the packed body is larger than 16 MiB")
+	case in.Len() > 0:
+		return nil, errors.New("more follows the packed body")
 	}
-	return body, err
+	return body, nil
 }

@@ -109,8 +109,8 @@ func own(ctx context.Context, db *sql.DB) (string, error) {
 	var schema sql.NullString
 	var events, versions bool
 	err := db.QueryRowContext(ctx, `SELECT current_schema(),
-		to_regclass(format('%I.webhook_events', current_schema())) IS NOT NULL,
-		to_regclass(format('%I.`+table+`', current_schema())) IS NOT NULL`).Scan(&schema, &events, &versions)
+		to_regclass(quote_ident(current_schema()) || '.webhook_events') IS NOT NULL,
+		to_regclass(quote_ident(current_schema()) || '.`+table+`') IS NOT NULL`).Scan(&schema, &events, &versions)
 	switch {
 	case err != nil:
 		return "", err
