@@ -26,8 +26,13 @@ type process struct {
 // run starts hookflow in a folder without a .env, with nothing but env as its environment.
 func run(t *testing.T, env map[string]string, args ...string) *process {
 	t.Helper()
+	return runIn(t, t.TempDir(), env, args...)
+}
+
+func runIn(t *testing.T, folder string, env map[string]string, args ...string) *process {
+	t.Helper()
 	p := &process{cmd: exec.Command(hookflow, args...), stdout: &output{}, stderr: &output{}, done: make(chan struct{})}
-	p.cmd.Dir = t.TempDir()
+	p.cmd.Dir = folder
 	p.cmd.Env = environ(env)
 	p.cmd.Stdout, p.cmd.Stderr = p.stdout, p.stderr
 	p.cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
@@ -46,9 +51,10 @@ func run(t *testing.T, env map[string]string, args ...string) *process {
 	return p
 }
 
-// environ is what a program needs to run at all, and what the test says.
+// environ is what a program needs to run at all, and what the test says. A program that looks for data races waits for a
+// second at its end unless told otherwise.
 func environ(env map[string]string) []string {
-	all := []string{"PATH=" + os.Getenv("PATH"), "HOME=" + os.Getenv("HOME"), "TMPDIR=" + os.TempDir()}
+	all := []string{"PATH=" + os.Getenv("PATH"), "HOME=" + os.Getenv("HOME"), "TMPDIR=" + os.TempDir(), "GORACE=atexit_sleep_ms=10"}
 	for name, value := range env {
 		all = append(all, name+"="+value)
 	}
