@@ -17,8 +17,8 @@ const (
 	// maxBatchRows and maxBatchBytes bound one statement.
 	maxBatchRows  = 256
 	maxBatchBytes = 8 << 20
-	// batchDeadline: a batch not answered by then counts as away.
-	batchDeadline = 750 * time.Millisecond
+	// ledgerTimeout: a batch not answered by then counts as away.
+	ledgerTimeout = 750 * time.Millisecond
 	// leaseFor is how long the relay leaves a row to the process that wrote it.
 	leaseFor = 15 * time.Second
 )
@@ -89,7 +89,7 @@ func (in *Intake) writeBatch(batch []*arrival) {
 	slices.SortStableFunc(batch, func(a, b *arrival) int { return strings.Compare(a.event.Key(), b.event.Key()) })
 	firsts, rows := in.rows(batch)
 	started := in.Now()
-	ctx, cancel := context.WithTimeout(context.Background(), batchDeadline)
+	ctx, cancel := context.WithTimeout(context.Background(), in.LedgerTimeout)
 	defer cancel()
 	fresh, err := in.Store.InsertEvents(ctx, rows)
 	in.Metrics.Batch(len(rows), in.Now().Sub(started))
@@ -191,7 +191,7 @@ func (in *Intake) probeLedger(ctx context.Context) {
 		if in.ledger.closed() {
 			continue
 		}
-		probe, cancel := context.WithTimeout(ctx, batchDeadline)
+		probe, cancel := context.WithTimeout(ctx, in.LedgerTimeout)
 		err := in.Store.Ping(probe)
 		cancel()
 		in.ledger.report(err == nil)

@@ -92,7 +92,7 @@ func (in *Intake) refuse(next queued, reason error) {
 		return
 	}
 	in.marks.drop(next.ID)
-	ctx, cancel := context.WithTimeout(context.Background(), batchDeadline)
+	ctx, cancel := context.WithTimeout(context.Background(), in.LedgerTimeout)
 	defer cancel()
 	if err := in.Store.FailDispatch(ctx, next.Event, reason.Error(), in.Now()); err != nil {
 		in.Log.Warn("a refused event could not be failed yet", "key", next.Key(), "error", err)

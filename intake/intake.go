@@ -6,6 +6,7 @@
 package intake
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"log/slog"
@@ -19,7 +20,7 @@ import (
 	"golang.org/x/sync/singleflight"
 )
 
-// Config is what an Intake works with. All fields but Metrics, EventsURL and EagerStart are required.
+// Config is what an Intake works with. Metrics, EventsURL, LedgerTimeout and EagerStart may be left zero.
 type Config struct {
 	Store    *store.Store
 	Temporal client.Client
@@ -30,6 +31,8 @@ type Config struct {
 	Routed func(provider, eventType string) bool
 	// EventsURL is the address of /v1/events, for links; "" for none.
 	EventsURL string
+	// LedgerTimeout is how long a batch may take before the ledger counts as away; 0 means 750 ms.
+	LedgerTimeout time.Duration
 	// EagerStart: a worker of this process shares the Temporal client.
 	EagerStart bool
 	Now        func() time.Time
@@ -65,6 +68,7 @@ func New(c Config) *Intake {
 	if c.Metrics == nil {
 		c.Metrics = silent{}
 	}
+	c.LedgerTimeout = cmp.Or(c.LedgerTimeout, ledgerTimeout)
 	in := &Intake{
 		Config: c,
 		// Unbuffered: who waits here is in the next batch.
