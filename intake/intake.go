@@ -33,8 +33,9 @@ type Config struct {
 	EventsURL string
 	// LedgerTimeout is how long a batch may take before the ledger counts as away; 0 means 750 ms.
 	LedgerTimeout time.Duration
-	// EagerStart: a worker of this process shares the Temporal client.
-	EagerStart bool
+	// EagerStart reports whether a worker of this process, which shares the Temporal client, may get a run with its start;
+	// nil means never.
+	EagerStart func() bool
 	Now        func() time.Time
 	Log        *slog.Logger
 	Metrics    Metrics

@@ -36,7 +36,7 @@ func (in *Intake) start(ctx context.Context, e *event.Event, packed []byte, eage
 		WorkflowIDReusePolicy:                    enums.WORKFLOW_ID_REUSE_POLICY_REJECT_DUPLICATE,
 		WorkflowIDConflictPolicy:                 enums.WORKFLOW_ID_CONFLICT_POLICY_FAIL,
 		WorkflowExecutionErrorWhenAlreadyStarted: true,
-		EnableEagerStart:                         eager && in.EagerStart,
+		EnableEagerStart:                         eager && in.EagerStart != nil && in.EagerStart(),
 		StaticSummary:                            e.Type,
 		StaticDetails:                            in.details(e.ID),
 		Priority:                                 temporal.Priority{FairnessKey: fairnessKey(e.Provider)},

@@ -35,6 +35,7 @@ type app struct {
 	temporal  client.Client
 	intake    *intake.Intake
 	worker    *worker.Config // nil in an API process
+	eager     eager          // allowed in a process that has a worker only
 	door      *api.API       // nil in a worker process
 	ops       *api.API
 }
@@ -75,7 +76,7 @@ func assemble(ctx context.Context, p plan) (*app, error) {
 	}
 	a.intake = intake.New(intake.Config{
 		Store: a.store, Temporal: a.temporal, TaskQueue: workflows.TaskQueue, WorkflowType: workflows.TypeOf,
-		Routed: table.Routed, EagerStart: p.worker, EventsURL: eventsURL(p.config), Now: p.now, Log: a.log, Metrics: a.telemetry.Intake,
+		Routed: table.Routed, EagerStart: a.eager.allowed.Load, EventsURL: eventsURL(p.config), Now: p.now, Log: a.log, Metrics: a.telemetry.Intake,
 	})
 	if p.worker {
 		a.worker = &worker.Config{
@@ -149,6 +150,9 @@ func (a *app) serve(ctx context.Context, at listeners) error {
 	defer stopIntake()
 	defer stopWorker()
 	var dispatching, working sync.WaitGroup
+	if a.worker != nil && !a.eager.meet(ctx, a.temporal) {
+		working.Go(func() { a.eager.meetLater(workerCtx, a.temporal) })
+	}
 	dispatching.Go(func() { a.intake.Run(intakeCtx) })
 	if a.worker != nil {
 		working.Go(func() { worker.Run(workerCtx, *a.worker) })
