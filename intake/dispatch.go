@@ -32,7 +32,8 @@ func (in *Intake) startQueued(ctx context.Context) {
 			continue // the lease is over or the process stops: the relay's
 		}
 		in.marks.starting(next.ID)
-		err := in.start(ctx, &next.Event, nil, !more)
+		// A start under way is finished even by a stopping process: an answer is worth the three seconds at most.
+		err := in.start(context.WithoutCancel(ctx), &next.Event, nil, !more)
 		in.note(next, err)
 	}
 }
