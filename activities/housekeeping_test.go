@@ -170,6 +170,10 @@ func TestReconcileOpen(t *testing.T) {
 		{"the newest run is an older generation's", "completes", func(t *testing.T, s *store.Store, e event.Event) {
 			replayed(t, s, e, o.start(t, e, client.StartWorkflowOptions{}).GetRunID())
 		}, event.Pending, "", true},
+		{"the newest run is an older generation's, and the newer one is lost", "completes", func(t *testing.T, s *store.Store, e event.Event) {
+			replayed(t, s, e, o.start(t, e, client.StartWorkflowOptions{}).GetRunID())
+			adopted(t, s, e, run("lost", 1))
+		}, event.Pending, "", true},
 		{"the run of a newer generation was terminated", "stays", func(t *testing.T, s *store.Store, e event.Event) {
 			replayed(t, s, e, "old")
 			adopted(t, s, e, run(o.ended(t, e, "terminated"), 1))

@@ -135,6 +135,22 @@ func TestRecordCall_inAnyOrder(t *testing.T) {
 		WHERE duration <> 42 OR sip_response <> '487' OR from_address <> '+15550001' OR duration IS NULL`))
 }
 
+// Of two different ends, the first to arrive stays: neither is further than the other.
+func TestRecordCall_twoEnds(t *testing.T) {
+	t.Parallel()
+	s, url := testkit.Store(t, store.Options{})
+	handler := &activities.Twilio{Once: once(s), Now: clock}
+	for _, ends := range [][2]string{{"completed", "busy"}, {"busy", "completed"}, {"no-answer", "canceled"}} {
+		sid := "CA_" + ends[0]
+		for _, status := range append(ends[:], "ringing") {
+			_, err := handler.RecordCall(t.Context(), handled("twilio", sid+status, "call."+status, formType, "CallSid="+sid+"&CallStatus="+status))
+			require.NoError(t, err)
+		}
+	}
+	require.Equal(t, map[string]string{"CA_completed": "completed", "CA_busy": "busy", "CA_no-answer": "no-answer"},
+		column(t, url, `twilio_calls`, `call_sid`, `status`))
+}
+
 func TestRecordMessage_inAnyOrder(t *testing.T) {
 	t.Parallel()
 	s, url := testkit.Store(t, store.Options{})

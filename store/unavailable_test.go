@@ -4,8 +4,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
+	"net"
 	"net/url"
-	"strings"
 	"testing"
 	"time"
 
@@ -37,6 +38,8 @@ func TestUnavailableAndRefused(t *testing.T) {
 		{"cut within a statement", cutWithin(t, database), true, false},
 		{"no answer in time", noAnswer(t, database), true, false},
 		{"the caller gave up", gaveUp(t, database), false, false},
+		{"the caller gave up while connecting", gaveUpConnecting(t), false, false},
+		{"the caller gave up within a statement", gaveUpWithin(t, database), false, false},
 		{"a wrong password", connectWith(t, database, func(u *url.URL) { u.User = url.UserPassword("nobody", "wrong") }), true, false},
 		{"no such database", connectWith(t, database, func(u *url.URL) { u.Path = "/nothing_here" }), true, false},
 
@@ -124,17 +127,50 @@ func closedConnection(t *testing.T, database string) error {
 func cutWithin(t *testing.T, database string) error {
 	t.Helper()
 	proxy, through := testkit.DatabaseProxy(t, database)
-	conn, err := pgx.Connect(t.Context(), through)
+	return within(t.Context(), t, through, proxy.Refuse)
+}
+
+// gaveUpConnecting gives up on a server that takes the connection and says nothing.
+func gaveUpConnecting(t *testing.T) error {
+	t.Helper()
+	silent, err := net.Listen("tcp", "127.0.0.1:0")
+	require.NoError(t, err)
+	defer silent.Close()
+	ctx, cancel := context.WithCancel(t.Context())
+	defer cancel()
+	go func() {
+		if conn, err := silent.Accept(); err == nil {
+			cancel()
+			_, _ = io.Copy(io.Discard, conn)
+		}
+	}()
+	_, err = pgx.Connect(ctx, "postgres://hookflow@"+silent.Addr().String()+"/hookflow?sslmode=disable")
+	require.ErrorIs(t, err, context.Canceled)
+	return err
+}
+
+func gaveUpWithin(t *testing.T, database string) error {
+	t.Helper()
+	ctx, cancel := context.WithCancel(t.Context())
+	err := within(ctx, t, database, cancel)
+	require.ErrorIs(t, err, context.Canceled)
+	return err
+}
+
+// within calls interrupt while Postgres works on a statement, and returns the statement's error.
+func within(ctx context.Context, t *testing.T, database string, interrupt func()) error {
+	t.Helper()
+	conn, err := pgx.Connect(t.Context(), database)
 	require.NoError(t, err)
 	defer conn.Close(context.WithoutCancel(t.Context()))
+	watch := testkit.Database(t) // past any proxy
 	failed := make(chan error, 1)
-	marker := "cut " + strings.ReplaceAll(proxy.Address(), ":", " ")
-	go func() { _, err := conn.Exec(t.Context(), `SELECT pg_sleep(60) AS "`+marker+`"`); failed <- err }()
+	go func() { _, err := conn.Exec(ctx, `SELECT pg_sleep(60)`); failed <- err }()
 	testkit.Eventually(t, func() bool {
-		return testkit.Query[bool](t, database, `SELECT EXISTS (SELECT FROM pg_stat_activity
-			WHERE state = 'active' AND pid <> pg_backend_pid() AND query LIKE '%' || $1 || '%')`, marker)
+		return testkit.Query[bool](t, watch, `SELECT EXISTS (SELECT FROM pg_stat_activity WHERE pid = $1 AND wait_event = 'PgSleep')`,
+			conn.PgConn().PID())
 	}, "the statement is running")
-	proxy.Refuse()
+	interrupt()
 	err = <-failed
 	require.Error(t, err)
 	return err
