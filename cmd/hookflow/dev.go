@@ -15,6 +15,7 @@ import (
 	"hookflow/migrations"
 
 	"github.com/spf13/cobra"
+	"golang.org/x/sync/errgroup"
 )
 
 // newDevCommand returns "hookflow dev": everything on this machine, in the foreground, with no Docker.
@@ -140,10 +141,11 @@ func (d *devRun) whoListens(err error) error {
 
 // startStores starts Postgres and Temporal side by side, unless the environment names others, and migrates.
 func (d *devRun) startStores(ctx context.Context) error {
-	started := make(chan error, 2)
-	go func() { started <- d.startPostgres(ctx) }()
-	go func() { started <- d.startTemporal(ctx) }()
-	if err := errors.Join(<-started, <-started); err != nil {
+	// What one has to say must not wait for the other, which may be building Temporal for minutes.
+	starting, startingCtx := errgroup.WithContext(ctx)
+	starting.Go(func() error { return d.startPostgres(startingCtx) })
+	starting.Go(func() error { return d.startTemporal(startingCtx) })
+	if err := starting.Wait(); err != nil {
 		return err
 	}
 	_, err := migrations.Up(ctx, d.config.DatabaseURL)
