@@ -2,7 +2,6 @@ package e2e_test
 
 import (
 	"bytes"
-	"context"
 	"fmt"
 	"io"
 	"os"
@@ -174,11 +173,3 @@ func (o *output) bytes() []byte {
 func (o *output) String() string { return string(o.bytes()) }
 
 var _ io.Writer = (*output)(nil)
-
-// within is a context that ends after d, or with the test.
-func within(t *testing.T, d time.Duration) context.Context {
-	t.Helper()
-	ctx, cancel := context.WithTimeout(t.Context(), d)
-	t.Cleanup(cancel)
-	return ctx
-}
