@@ -47,6 +47,12 @@ func settle(t *testing.T) town {
 	return town{namespace, c}
 }
 
+// started starts a run of e and returns its id.
+func (o town) started(t *testing.T, e event.Event) string {
+	t.Helper()
+	return o.start(t, e, client.StartWorkflowOptions{}).GetRunID()
+}
+
 // start starts a run of e that ends as its type says, and waits for the end unless it is to stay.
 func (o town) start(t *testing.T, e event.Event, options client.StartWorkflowOptions) client.WorkflowRun {
 	t.Helper()
@@ -119,59 +125,56 @@ func keep(t *testing.T, a any, args ...any) error {
 	return err
 }
 
-func TestReconcileOpen(t *testing.T) {
-	t.Parallel()
-	o := settle(t)
-	for _, c := range []struct {
-		name      string
-		eventType string
-		given     func(t *testing.T, s *store.Store, e event.Event)
-		status    event.Status
-		errorType string
-		again     bool // dispatched again
-	}{
+// branch is one way in which a row and the newest run of its workflow ID can stand to each other.
+type branch struct {
+	name      string
+	eventType string
+	given     func(t *testing.T, s *store.Store, e event.Event)
+	status    event.Status
+	errorType string
+	again     bool // dispatched again
+}
+
+// firstGeneration: the newest run is the row's, if there is one.
+func (o town) firstGeneration() []branch {
+	adoptedThen := func(runID func(t *testing.T, e event.Event) string) func(*testing.T, *store.Store, event.Event) {
+		return func(t *testing.T, s *store.Store, e event.Event) {
+			dispatched(t, s, e)
+			adopted(t, s, e, run(runID(t, e), 0))
+		}
+	}
+	ended := func(how string) func(*testing.T, *store.Store, event.Event) {
+		return adoptedThen(func(t *testing.T, e event.Event) string { return o.ended(t, e, how) })
+	}
+	started := adoptedThen(o.started)
+	return []branch{
 		{"Temporal knows no run", "stays", dispatched, event.Pending, "", true},
-		{"Temporal knows no run any more", "stays", func(t *testing.T, s *store.Store, e event.Event) {
-			dispatched(t, s, e)
-			adopted(t, s, e, run("gone", 0))
-		}, event.Pending, "", true},
-		{"the run is running", "stays", func(t *testing.T, s *store.Store, e event.Event) {
-			dispatched(t, s, e)
-			adopted(t, s, e, run(o.start(t, e, client.StartWorkflowOptions{}).GetRunID(), 0))
-		}, event.Processing, "", false},
+		{"Temporal knows no run any more", "stays", adoptedThen(func(*testing.T, event.Event) string { return "gone" }), event.Pending, "", true},
+		{"the run is running", "stays", started, event.Processing, "", false},
 		{"the run waits for a worker", "stays", func(t *testing.T, s *store.Store, e event.Event) {
 			dispatched(t, s, e)
-			o.start(t, e, client.StartWorkflowOptions{})
+			o.started(t, e)
 		}, event.Pending, "", false},
-		{"terminated", "stays", func(t *testing.T, s *store.Store, e event.Event) {
-			dispatched(t, s, e)
-			adopted(t, s, e, run(o.ended(t, e, "terminated"), 0))
-		}, event.Failed, "terminated", false},
+		{"terminated", "stays", ended("terminated"), event.Failed, "terminated", false},
 		{"terminated before it began", "stays", func(t *testing.T, s *store.Store, e event.Event) {
 			dispatched(t, s, e)
 			o.ended(t, e, "terminated")
 		}, event.Failed, "terminated", false},
-		{"cancelled", "stays", func(t *testing.T, s *store.Store, e event.Event) {
-			dispatched(t, s, e)
-			adopted(t, s, e, run(o.ended(t, e, "cancelled"), 0))
-		}, event.Failed, routing.Cancelled, false},
-		{"timed out", "stays", func(t *testing.T, s *store.Store, e event.Event) {
-			dispatched(t, s, e)
-			adopted(t, s, e, run(o.ended(t, e, "timed out"), 0))
-		}, event.Failed, "timed_out", false},
-		{"completed, with an open row", "completes", func(t *testing.T, s *store.Store, e event.Event) {
-			dispatched(t, s, e)
-			adopted(t, s, e, run(o.start(t, e, client.StartWorkflowOptions{}).GetRunID(), 0))
-		}, event.Completed, "", false},
-		{"failed, with an open row", "fails", func(t *testing.T, s *store.Store, e event.Event) {
-			dispatched(t, s, e)
-			adopted(t, s, e, run(o.start(t, e, client.StartWorkflowOptions{}).GetRunID(), 0))
-		}, event.Failed, "", false},
+		{"cancelled", "stays", ended("cancelled"), event.Failed, routing.Cancelled, false},
+		{"timed out", "stays", ended("timed out"), event.Failed, "timed_out", false},
+		{"completed, with an open row", "completes", started, event.Completed, "", false},
+		{"failed, with an open row", "fails", started, event.Failed, "", false},
+	}
+}
+
+// laterGenerations: the newest run may be of an older one than the row.
+func (o town) laterGenerations() []branch {
+	return []branch{
 		{"the newest run is an older generation's", "completes", func(t *testing.T, s *store.Store, e event.Event) {
-			replayed(t, s, e, o.start(t, e, client.StartWorkflowOptions{}).GetRunID())
+			replayed(t, s, e, o.started(t, e))
 		}, event.Pending, "", true},
 		{"the newest run is an older generation's, and the newer one is lost", "completes", func(t *testing.T, s *store.Store, e event.Event) {
-			replayed(t, s, e, o.start(t, e, client.StartWorkflowOptions{}).GetRunID())
+			replayed(t, s, e, o.started(t, e))
 			adopted(t, s, e, run("lost", 1))
 		}, event.Pending, "", true},
 		{"the run of a newer generation was terminated", "stays", func(t *testing.T, s *store.Store, e event.Event) {
@@ -180,21 +183,30 @@ func TestReconcileOpen(t *testing.T) {
 		}, event.Failed, "terminated", false},
 		{"the run of a newer generation was reset", "completes", func(t *testing.T, s *store.Store, e event.Event) {
 			replayed(t, s, e, "old")
-			first := o.start(t, e, client.StartWorkflowOptions{}).GetRunID()
+			first := o.started(t, e)
 			adopted(t, s, e, run(first, 1))
 			o.reset(t, e, first)
 		}, event.Completed, "", false},
-	} {
+	}
+}
+
+func TestReconcileOpen(t *testing.T) {
+	t.Parallel()
+	o := settle(t)
+	for _, c := range append(o.firstGeneration(), o.laterGenerations()...) {
 		t.Run(c.name, func(t *testing.T) {
 			t.Parallel()
 			s, _ := testkit.Store(t, store.Options{})
 			e := arrive("stripe", strings.ReplaceAll(c.name, " ", "_"), c.eventType, jsonType, thing)
+			look := func() event.Detail {
+				d, err := s.Find(t.Context(), e.ID)
+				require.NoError(t, err)
+				return d
+			}
 			c.given(t, s, e)
-			before, err := s.Find(t.Context(), e.ID)
-			require.NoError(t, err)
+			before := look()
 			require.NoError(t, keep(t, keeper(s, o.client).ReconcileOpen))
-			d, err := s.Find(t.Context(), e.ID)
-			require.NoError(t, err)
+			d := look()
 			require.Equal(t, c.status, d.Status)
 			require.Equal(t, before.Generation, d.Generation, "reconcile never makes a generation")
 			require.Equal(t, c.again, d.DispatchedAt == nil)
@@ -206,9 +218,7 @@ func TestReconcileOpen(t *testing.T) {
 				require.Equal(t, before, d, "untouched")
 			}
 			require.NoError(t, keep(t, keeper(s, o.client).ReconcileOpen), "safe to repeat")
-			after, err := s.Find(t.Context(), e.ID)
-			require.NoError(t, err)
-			require.Equal(t, d, after)
+			require.Equal(t, d, look())
 		})
 	}
 }
