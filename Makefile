@@ -2,7 +2,7 @@
 
 SHELL := /bin/sh
 .DEFAULT_GOAL := help
-.PHONY: help dev test check build fuzz clean clean-data preflight preflight-go preflight-postgres preflight-cc
+.PHONY: help dev test check build fuzz bench clean clean-data preflight preflight-go preflight-postgres preflight-cc
 
 # Where the official installer puts Go, for those who have not set their PATH yet.
 export PATH := $(PATH):/usr/local/go/bin
@@ -32,6 +32,10 @@ build: preflight-go ## bin/hookflow
 
 fuzz: preflight-go ## every fuzz target for FUZZTIME (30s) each
 	@FUZZTIME=$(FUZZTIME) sh scripts/fuzz.sh
+
+bench: preflight-go preflight-postgres ## the intake's speed, ratios side by side, 12 minutes (BENCH="--parts intake" for some)
+	@go build -buildvcs=false -o bin/bench ./bench
+	@exec bin/bench $(BENCH)
 
 clean: ## remove what was built
 	rm -rf bin
