@@ -10,12 +10,16 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// A provider that repeats itself a thousand times at once hears 200 each time, and its event is handled once.
+// A provider that repeats itself a thousand times at once hears 200 each time, and its event is handled once. No other
+// test of the package runs beside this one: a thousand requests that find the machine busy may well be asked to come
+// again.
 func TestThousandCopiesOfOneEvent(t *testing.T) {
-	t.Parallel()
 	in := install(t)
 	effects := in.watchCheckouts()
 	s := in.serve()
+	warm := in.sample("stripe", "invoice.paid")
+	s.accept(warm)
+	s.awaitCompleted(warm.key())
 	d := in.checkout()
 	const copies = 1000
 	outcomes := deliverAtOnce(t, s, d, copies)
@@ -26,8 +30,7 @@ func TestThousandCopiesOfOneEvent(t *testing.T) {
 	s.awaitCompleted(d.key())
 	effects.recorded(1)
 	until(t, "the run is visible", func() bool { return in.runs(d.event.WorkflowID()) == 1 })
-	require.Equal(t, 1, in.count(eventRuns))
-	require.Equal(t, 1, in.rows("true"))
+	require.Equal(t, 1, in.rows("event_type = 'checkout.session.completed'"))
 }
 
 // deliverAtOnce posts n copies of d side by side and counts the answers.
