@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"maps"
@@ -60,9 +61,9 @@ func (b *bench) intake(ctx context.Context) error {
 			for _, variant := range b.variants {
 				s, err := b.measureDoor(ctx, cell{variant, n}, fmt.Sprintf("%c%c", 'a'+round, 'a'+len(samples)%26))
 				if err != nil {
-					return fmt.Errorf("%s at %d connections: %w", names[variant], n, err)
+					return fmt.Errorf("%s at %d connections: %w", variant, n, err)
 				}
-				b.say(fmt.Sprintf("round %d, %3d connections, %-8s %6.0f/s  p50 %-8s p99 %-8s %.2f cores, %d MiB, %d waiting %v",
+				b.say(fmt.Sprintf("round %d, %3d connections, %-9s %6.0f/s  p50 %-8s p99 %-8s %.2f cores, %d MiB, %d waiting %v",
 					round+1, n, variant, s.PerSecond, short(s.P50), short(s.P99), s.busy, s.peak>>20, s.backlog, errorsOf(s.Errors)))
 				samples[cell{variant, n}] = append(samples[cell{variant, n}], s)
 			}
@@ -107,7 +108,7 @@ func (b *bench) measureDoor(ctx context.Context, c cell, prefix string) (sample,
 // startVariant starts a door, with a namespace of its own where it speaks to Temporal.
 func (b *bench) startVariant(ctx context.Context, variant string, env []string) (*process, error) {
 	order := doorOrder{Kind: variant, DatabaseURL: b.postgres.URL(), Temporal: b.temporal.Address()}
-	if variant == all || variant == onlyAPI || variant == direct {
+	if variant != ceiling && variant != insert {
 		var err error
 		if order.Namespace, err = namespace(ctx, order.Temporal); err != nil {
 			return nil, err
@@ -115,6 +116,12 @@ func (b *bench) startVariant(ctx context.Context, variant string, env []string) 
 	}
 	temporal := func(address string) []string {
 		return append(env, "TEMPORAL_ADDRESS="+address, "TEMPORAL_NAMESPACE="+order.Namespace)
+	}
+	if kind, isOther := strings.CutPrefix(variant, "other-"); isOther {
+		built := b.hookflow
+		b.hookflow = b.other
+		defer func() { b.hookflow = built }()
+		variant = kind
 	}
 	switch variant {
 	case all:
@@ -140,7 +147,7 @@ func (b *bench) printDoors(samples map[cell][]sample, connections int) {
 				failed[what] += n
 			}
 		}
-		t.add(names[variant], fmt.Sprintf("%.0f", median(found, perSecond)), short(median(found, p50)), short(median(found, p99)),
+		t.add(cmp.Or(names[variant], variant), fmt.Sprintf("%.0f", median(found, perSecond)), short(median(found, p50)), short(median(found, p99)),
 			times(ratio(samples, c, ceiling, perSecond)), times(ratio(samples, c, insert, perSecond)), times(ratio(samples, c, direct, perSecond)),
 			fmt.Sprintf("%.2f", median(found, func(s sample) float64 { return s.busy })),
 			mebibytes(median(found, func(s sample) int64 { return s.peak })), errorsOf(failed))

@@ -32,6 +32,7 @@ type options struct {
 	burst       int
 	rows        int
 	netHTTP     bool
+	other       string
 	profile     string
 	markdown    string
 }
@@ -107,6 +108,7 @@ func parseOptions(args []string, stderr io.Writer) (options, error) {
 	flags.IntVar(&o.burst, "burst", 10_000, "events of the burst")
 	flags.IntVar(&o.rows, "rows", 1_000_000, "events in the ledger that the part queries asks")
 	flags.BoolVar(&o.netHTTP, "net-http", false, "load with net/http's client instead of the lean one; it takes as much of the cores as the handler")
+	flags.StringVar(&o.other, "other", "", "another build of hookflow, measured beside this one as the variants other-all, other-api, other-away")
 	flags.StringVar(&o.profile, "profile", "", "folder for CPU profiles of what the part intake measures (the last round's)")
 	flags.StringVar(&o.markdown, "markdown", "", "file that the tables are written to as well")
 	if err := flags.Parse(args); err != nil {
