@@ -9,11 +9,9 @@ import (
 	"time"
 
 	"hookflow/event"
-	"hookflow/routing"
 	"hookflow/store"
+	"hookflow/telemetry"
 
-	enums "go.temporal.io/api/enums/v1"
-	"go.temporal.io/api/serviceerror"
 	"go.temporal.io/api/workflowservice/v1"
 	"go.temporal.io/sdk/activity"
 	"go.temporal.io/sdk/client"
@@ -40,6 +38,8 @@ type Housekeeping struct {
 	Retention     time.Duration // of content; 0 keeps it for ever
 	Now           func() time.Time
 	Log           *slog.Logger
+	// Failed hears of each event that failed for good here; nil to tell nobody.
+	Failed func(telemetry.Failure)
 }
 
 // ReconcileClosed reads the runs that were terminated, cancelled or timed out since the watermark (the zero time: within
@@ -59,9 +59,8 @@ func (h *Housekeeping) ReconcileClosed(ctx context.Context, since time.Time) (ti
 			return since, err
 		}
 		for _, run := range list.Executions {
-			// The id of a row is made from its key, which the workflow ID is but for hashed ids; the rows of those are found
-			// by ReconcileOpen.
-			open, err := h.Store.FindOpen(ctx, event.ID(run.Execution.WorkflowId))
+			activity.RecordHeartbeat(ctx)
+			open, err := h.openRowOf(ctx, run.Execution)
 			if errors.Is(err, event.ErrNotFound) {
 				continue
 			}
@@ -78,74 +77,64 @@ func (h *Housekeeping) ReconcileClosed(ctx context.Context, since time.Time) (ti
 	}
 }
 
-// ReconcileOpen looks up the run of each row that was dispatched over two minutes ago and is not final.
+// ReconcileOpen looks at each row that was dispatched over two minutes ago and is not final: those whose run Temporal does
+// not list as running are looked up. An attempt goes on where the one before it got to.
 func (h *Housekeeping) ReconcileOpen(ctx context.Context) error {
 	limit := rate.NewLimiter(describesPerSecond, describesPerSecond)
-	before, place := h.Now().Add(-staleAfter), store.OpenRow{}
+	before := h.Now().Add(-staleAfter)
+	var at store.Place
+	if activity.HasHeartbeatDetails(ctx) {
+		_ = activity.GetHeartbeatDetails(ctx, &at) // without readable details the walk begins anew
+	}
+	var running map[string]bool
 	for {
-		rows, err := h.Store.StaleOpen(ctx, before, place.ReceivedAt, place.ID, openPage)
-		if err != nil {
+		rows, err := h.Store.StaleOpen(ctx, before, at, openPage)
+		if err != nil || len(rows) == 0 {
 			return err
 		}
-		for _, open := range rows {
-			if err := h.reconcile(ctx, open, limit); err != nil {
+		if running == nil {
+			if running, err = h.running(ctx); err != nil {
 				return err
 			}
+		}
+		for _, open := range rows {
+			if !running[open.WorkflowID] {
+				if err := h.reconcile(ctx, open, limit); err != nil {
+					return err
+				}
+			}
+			at = store.Place{ReceivedAt: open.ReceivedAt, ID: open.ID}
+			activity.RecordHeartbeat(ctx, at)
 		}
 		if len(rows) < openPage {
 			return nil
 		}
-		place = rows[len(rows)-1]
 	}
 }
 
-// reconcile compares a row with the newest run of its workflow ID. Every write is for the generation and status that
-// were read: what moves meanwhile is left alone.
-func (h *Housekeeping) reconcile(ctx context.Context, open store.OpenRow, limit *rate.Limiter) error {
-	if err := limit.Wait(ctx); err != nil {
-		return err
-	}
-	activity.RecordHeartbeat(ctx)
-	newest, err := h.Temporal.DescribeWorkflowExecution(ctx, open.WorkflowID, "")
-	var notFound *serviceerror.NotFound
-	if errors.As(err, &notFound) {
-		return h.redispatch(ctx, open, "Temporal knows no run")
-	}
-	if err != nil {
-		return err
-	}
-	info := newest.WorkflowExecutionInfo
-	runID, status := info.Execution.RunId, info.Status
-	switch {
-	case status == enums.WORKFLOW_EXECUTION_STATUS_RUNNING:
-		return nil
-	case open.Generation > 0 && (open.OriginalRunID != info.FirstRunId || open.Status == event.Pending):
-		// The newest run is an older generation's: the start of this one was lost. A reset run is its first run's.
-		return h.redispatch(ctx, open, "only runs of older generations are known")
-	case status == enums.WORKFLOW_EXECUTION_STATUS_COMPLETED:
-		return h.settle(ctx, open, runID, event.Completed, "", "")
-	case status == enums.WORKFLOW_EXECUTION_STATUS_CANCELED:
-		return h.settle(ctx, open, runID, event.Failed, "the run was cancelled", routing.Cancelled)
-	case status == enums.WORKFLOW_EXECUTION_STATUS_TERMINATED:
-		return h.settle(ctx, open, runID, event.Failed, "the run was terminated", "terminated")
-	case status == enums.WORKFLOW_EXECUTION_STATUS_TIMED_OUT:
-		return h.settle(ctx, open, runID, event.Failed, "the run timed out", "timed_out")
-	}
-	return h.settle(ctx, open, runID, event.Failed, "the run failed; Temporal has the reason", "")
-}
+// maxRunning bounds the workflow IDs held in memory; rows of runs beyond it are looked up one by one.
+const maxRunning = 200_000
 
-func (h *Housekeeping) redispatch(ctx context.Context, open store.OpenRow, why string) error {
-	done, err := h.Store.Redispatch(ctx, open)
-	if done {
-		h.Log.Warn("an event is dispatched again", "key", open.Key(), "generation", open.Generation, "why", why)
+// running lists the workflow IDs of the runs that Temporal counts as running: a thousand per call, where looking them up
+// would take a call each. A run that closed a moment ago may still be among them, and is seen a minute later.
+func (h *Housekeeping) running(ctx context.Context) (map[string]bool, error) {
+	ids := map[string]bool{}
+	request := &workflowservice.ListWorkflowExecutionsRequest{
+		PageSize: 1000,
+		Query:    fmt.Sprintf("ExecutionStatus = 'Running' AND WorkflowType IN ('%s')", strings.Join(h.WorkflowTypes, "', '")),
 	}
-	return err
-}
-
-func (h *Housekeeping) settle(ctx context.Context, open store.OpenRow, runID string, to event.Status, message, errorType string) error {
-	done, err := h.Store.Settle(ctx, open, runID, to, message, errorType, h.Now())
-	if done {
-		h.Log.Warn("an event is ended as its run was", "key", open.Key(), "generation", open.Generation, "status", to, "why", message)
+	for len(ids) < maxRunning {
+		list, err := h.Temporal.ListWorkflow(ctx, request)
+		if err != nil {
+			return nil, err
+		}
+		for _, run := range list.Executions {
+			ids[run.Execution.WorkflowId] = true
+		}
+		activity.RecordHeartbeat(ctx)
+		if request.NextPageToken = list.NextPageToken; len(request.NextPageToken) == 0 {
+			break
+		}
 	}
-	return err
+	return ids, nil
 }

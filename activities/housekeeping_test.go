@@ -133,6 +133,7 @@ type branch struct {
 	status    event.Status
 	errorType string
 	again     bool // dispatched again
+	anew      bool // with a new generation
 }
 
 // firstGeneration: the newest run is the row's, if there is one.
@@ -148,22 +149,22 @@ func (o town) firstGeneration() []branch {
 	}
 	started := adoptedThen(o.started)
 	return []branch{
-		{"Temporal knows no run", "stays", dispatched, event.Pending, "", true},
-		{"Temporal knows no run any more", "stays", adoptedThen(func(*testing.T, event.Event) string { return "gone" }), event.Pending, "", true},
-		{"the run is running", "stays", started, event.Processing, "", false},
+		{"Temporal knows no run", "stays", dispatched, event.Pending, "", true, false},
+		{"Temporal knows no run any more", "stays", adoptedThen(func(*testing.T, event.Event) string { return "gone" }), event.Pending, "", true, false},
+		{"the run is running", "stays", started, event.Processing, "", false, false},
 		{"the run waits for a worker", "stays", func(t *testing.T, s *store.Store, e event.Event) {
 			dispatched(t, s, e)
 			o.started(t, e)
-		}, event.Pending, "", false},
-		{"terminated", "stays", ended("terminated"), event.Failed, "terminated", false},
+		}, event.Pending, "", false, false},
+		{"terminated", "stays", ended("terminated"), event.Failed, "terminated", false, false},
 		{"terminated before it began", "stays", func(t *testing.T, s *store.Store, e event.Event) {
 			dispatched(t, s, e)
 			o.ended(t, e, "terminated")
-		}, event.Failed, "terminated", false},
-		{"cancelled", "stays", ended("cancelled"), event.Failed, routing.Cancelled, false},
-		{"timed out", "stays", ended("timed out"), event.Failed, "timed_out", false},
-		{"completed, with an open row", "completes", started, event.Completed, "", false},
-		{"failed, with an open row", "fails", started, event.Failed, "", false},
+		}, event.Failed, "terminated", false, false},
+		{"cancelled", "stays", ended("cancelled"), event.Failed, routing.Cancelled, false, false},
+		{"timed out", "stays", ended("timed out"), event.Failed, "timed_out", false, false},
+		{name: "completed, with an open row", eventType: "completes", given: started, status: event.Pending, again: true, anew: true},
+		{"failed, with an open row", "fails", started, event.Failed, "", false, false},
 	}
 }
 
@@ -172,21 +173,21 @@ func (o town) laterGenerations() []branch {
 	return []branch{
 		{"the newest run is an older generation's", "completes", func(t *testing.T, s *store.Store, e event.Event) {
 			replayed(t, s, e, o.started(t, e))
-		}, event.Pending, "", true},
+		}, event.Pending, "", true, false},
 		{"the newest run is an older generation's, and the newer one is lost", "completes", func(t *testing.T, s *store.Store, e event.Event) {
 			replayed(t, s, e, o.started(t, e))
 			adopted(t, s, e, run("lost", 1))
-		}, event.Pending, "", true},
+		}, event.Pending, "", true, false},
 		{"the run of a newer generation was terminated", "stays", func(t *testing.T, s *store.Store, e event.Event) {
 			replayed(t, s, e, "old")
 			adopted(t, s, e, run(o.ended(t, e, "terminated"), 1))
-		}, event.Failed, "terminated", false},
+		}, event.Failed, "terminated", false, false},
 		{"the run of a newer generation was reset", "completes", func(t *testing.T, s *store.Store, e event.Event) {
 			replayed(t, s, e, "old")
 			first := o.started(t, e)
 			adopted(t, s, e, run(first, 1))
 			o.reset(t, e, first)
-		}, event.Completed, "", false},
+		}, event.Pending, "", true, true},
 	}
 }
 
@@ -208,7 +209,8 @@ func TestReconcileOpen(t *testing.T) {
 			require.NoError(t, keep(t, keeper(s, o.client).ReconcileOpen))
 			d := look()
 			require.Equal(t, c.status, d.Status)
-			require.Equal(t, before.Generation, d.Generation, "reconcile never makes a generation")
+			require.Equal(t, c.anew, d.Generation == before.Generation+1)
+			require.Equal(t, !c.anew, d.Generation == before.Generation)
 			require.Equal(t, c.again, d.DispatchedAt == nil)
 			require.Equal(t, c.status.Final(), d.FinishedAt != nil)
 			if c.errorType != "" {

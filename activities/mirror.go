@@ -35,7 +35,7 @@ type Mirror struct {
 func (m *Mirror) Begin(ctx context.Context, in routing.BeginInput) (routing.BeginResult, error) {
 	e, err := m.whole(ctx, in)
 	if err != nil {
-		return routing.BeginResult{}, err
+		return routing.BeginResult{}, m.ended(ctx, in, err)
 	}
 	plan, to := m.Plan(e.Provider, e.Type), event.Processing
 	if len(plan.Steps) == 0 {
@@ -61,6 +61,29 @@ func (m *Mirror) Begin(ctx context.Context, in routing.BeginInput) (routing.Begi
 		plan.Steps[i].Done = slices.Contains(standing.Done, step.Name)
 	}
 	return routing.BeginResult{Epoch: standing.Epoch, Plan: plan}, nil
+}
+
+// AwaitLedger succeeds when the ledger takes events. It is registered as mirror.AwaitLedger.
+func (m *Mirror) AwaitLedger(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(ctx, 2*time.Second)
+	defer cancel()
+	return m.Store.Ping(ctx)
+}
+
+// ended writes the end of an event whose run cannot begin, when err says that no attempt can mend it, and returns err.
+func (m *Mirror) ended(ctx context.Context, in routing.BeginInput, err error) error {
+	var final *temporal.ApplicationError
+	if !errors.As(err, &final) || !final.NonRetryable() {
+		return err
+	}
+	taken, writeErr := m.Store.FailBegin(ctx, in.Event.ID, in.Run, final.Message(), final.Type(), m.Now())
+	if writeErr != nil {
+		return writeErr // worth another attempt, which comes to the same
+	}
+	if taken && m.Failed != nil {
+		m.Failed(failure(in.Event, in.Run, routing.FinishInput{ErrorType: final.Type(), Error: final.Message()}))
+	}
+	return err
 }
 
 // whole returns the event with its body: from the input, this process's memory, or the ledger.
@@ -141,11 +164,7 @@ func (m *Mirror) Finish(ctx context.Context, in routing.FinishInput) error {
 		return nil
 	}
 	if in.Status == event.Failed && m.Failed != nil {
-		m.Failed(telemetry.Failure{
-			EventID:  telemetry.FailureID(in.Run.OriginalRunID, in.Run.Generation),
-			Provider: in.Event.Provider, Type: in.Event.Type, WorkflowID: in.Event.WorkflowID(),
-			Step: in.Failed, ErrorType: in.ErrorType, Message: in.Error,
-		})
+		m.Failed(failure(in.Event, in.Run, in))
 	}
 	return nil
 }
@@ -160,4 +179,12 @@ func endingOf(in routing.FinishInput) store.Ending {
 		step.Error, step.ErrorType, step.Result = said(step.Error), storable(step.ErrorType), storableJSON(step.Result)
 	}
 	return end
+}
+
+func failure(e event.Event, run event.Run, end routing.FinishInput) telemetry.Failure {
+	return telemetry.Failure{
+		EventID:  telemetry.FailureID(run.OriginalRunID, run.Generation),
+		Provider: e.Provider, Type: e.Type, WorkflowID: e.WorkflowID(),
+		Step: end.Failed, ErrorType: end.ErrorType, Message: end.Error,
+	}
 }

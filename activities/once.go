@@ -14,6 +14,7 @@ import (
 	"hookflow/store"
 
 	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgconn"
 	"go.temporal.io/sdk/temporal"
 )
 
@@ -59,13 +60,27 @@ func (o Once) Tx(ctx context.Context, e *event.Event, effect func(pgx.Tx) (any, 
 
 // ledgerError keeps an outage of the ledger from being counted as a failure of the handler.
 func ledgerError(err error) error {
+	var own *store.EffectError
+	if errors.As(err, &own) {
+		return effectError(own.Err)
+	}
 	if store.Unavailable(err) {
 		return LedgerUnavailable(err)
 	}
 	return err
 }
 
-// LedgerUnavailable is the error of an attempt for which the ledger did not answer.
+// effectError is an effect's own error, unless Postgres itself said in it that it cannot go on.
+func effectError(err error) error {
+	var pg *pgconn.PgError
+	if errors.As(err, &pg) && store.Unavailable(err) {
+		return LedgerUnavailable(err)
+	}
+	return err
+}
+
+// LedgerUnavailable is the error of an attempt for which the ledger did not answer. The worker's interceptor decides what
+// becomes of the attempt.
 func LedgerUnavailable(cause error) error {
 	return temporal.NewNonRetryableApplicationError("the ledger does not answer", routing.LedgerUnavailable, cause)
 }

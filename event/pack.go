@@ -5,6 +5,7 @@ import (
 	"compress/zlib"
 	"errors"
 	"io"
+	"math"
 )
 
 // maxUnpacked bounds what Unpack gives back: the largest cap of a provider, and some.
@@ -12,11 +13,32 @@ const maxUnpacked = 16 << 20
 
 // Pack compresses a body (zlib, RFC 1950) for the times when it has to travel inside a workflow's input.
 func Pack(body []byte) []byte {
-	var packed bytes.Buffer
-	w := zlib.NewWriter(&packed)
-	_, _ = w.Write(body) // a bytes.Buffer takes every write
-	_ = w.Close()
-	return packed.Bytes()
+	packed, _ := PackAtMost(body, math.MaxInt)
+	return packed
+}
+
+// PackAtMost is Pack for at most limit bytes; it reports false, and stops at once, when they do not suffice.
+func PackAtMost(body []byte, limit int) ([]byte, bool) {
+	packed := bounded{limit: limit}
+	w, _ := zlib.NewWriterLevel(&packed, zlib.BestSpeed) // a level that exists
+	_, err := w.Write(body)
+	if err == nil {
+		err = w.Close()
+	}
+	return packed.Bytes(), err == nil
+}
+
+// bounded is a buffer that takes so many bytes and no more.
+type bounded struct {
+	bytes.Buffer
+	limit int
+}
+
+func (b *bounded) Write(p []byte) (int, error) {
+	if b.Len()+len(p) > b.limit {
+		return 0, io.ErrShortWrite
+	}
+	return b.Buffer.Write(p)
 }
 
 // Unpack gives back what Pack was given. It returns an error, and no body, for anything else and for more than 16 MiB.

@@ -28,6 +28,7 @@ type Record struct {
 	DispatchedAt     *time.Time `json:"dispatched_at" db:"dispatched_at"`
 	DispatchAttempts int        `json:"dispatch_attempts" db:"dispatch_attempts"`
 	NextDispatchAt   *time.Time `json:"next_dispatch_at" db:"next_dispatch_at"`
+	RefusedSince     *time.Time `json:"refused_since" db:"refused_since"`
 	LeaseUntil       *time.Time `json:"lease_until" db:"lease_until"`
 	StartedAt        *time.Time `json:"started_at" db:"started_at"`
 	FinishedAt       *time.Time `json:"finished_at" db:"finished_at"`

@@ -2,6 +2,9 @@ package event
 
 import "encoding/json"
 
+// GenerationMemo names the memo of a run that holds its generation, where that is not 0.
+const GenerationMemo = "generation"
+
 // Run is a run of an event as the ledger knows it. A reset run has a new run id and keeps the original one, so a run is
 // known by its original id and its generation.
 type Run struct {

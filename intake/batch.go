@@ -19,6 +19,10 @@ const (
 	maxBatchBytes = 8 << 20
 	// ledgerTimeout: a batch not answered by then counts as away.
 	ledgerTimeout = 750 * time.Millisecond
+	// bytesPerSecond is what a slow disk still takes; a batch has that much longer. One over largeBatch that fails does not
+	// speak for the ledger.
+	bytesPerSecond = 4 << 20
+	largeBatch     = 1 << 20
 	// leaseFor is how long the relay leaves a row to the process that wrote it.
 	leaseFor = 15 * time.Second
 )
@@ -89,7 +93,8 @@ func (in *Intake) writeBatch(batch []*arrival) {
 	slices.SortStableFunc(batch, func(a, b *arrival) int { return strings.Compare(a.event.Key(), b.event.Key()) })
 	firsts, rows := in.rows(batch)
 	started := in.Now()
-	ctx, cancel := context.WithTimeout(context.Background(), in.LedgerTimeout)
+	bytes := size(rows)
+	ctx, cancel := context.WithTimeout(context.Background(), in.LedgerTimeout+time.Duration(bytes)*time.Second/bytesPerSecond)
 	defer cancel()
 	fresh, err := in.Store.InsertEvents(ctx, rows)
 	in.Metrics.Batch(len(rows), in.Now().Sub(started))
@@ -104,7 +109,9 @@ func (in *Intake) writeBatch(batch []*arrival) {
 		return
 	case err != nil:
 		in.release(rows)
-		in.ledger.report(false)
+		if bytes <= largeBatch {
+			in.ledger.report(false)
+		}
 		tell(batch, func(*arrival) verdict { return verdict{err: errLedgerAway} })
 		return
 	}
@@ -137,7 +144,7 @@ func (in *Intake) settle(batch []*arrival, firsts map[string]*arrival, rows []st
 		switch {
 		case fresh[row.ID] && leased:
 			in.Store.Remember(*row.Event)
-			in.queues.push(queued{Event: row.Ref(), leaseUntil: row.LeaseUntil, receivedAt: row.ReceivedAt})
+			in.queues.push(queued{Event: row.Ref(), leaseUntil: row.LeaseUntil})
 		case fresh[row.ID]:
 			in.queues.nudge()
 		case leased:
@@ -170,6 +177,14 @@ func (in *Intake) release(rows []store.Arrival) {
 			in.queues.release(row.Provider)
 		}
 	}
+}
+
+func size(rows []store.Arrival) int {
+	bytes := 0
+	for _, row := range rows {
+		bytes += len(row.Body)
+	}
+	return bytes
 }
 
 func tell(batch []*arrival, of func(*arrival) verdict) {

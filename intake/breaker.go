@@ -5,19 +5,22 @@ import (
 	"time"
 )
 
-// breaker lets callers skip a place that does not answer. While it is open, one caller per interval may try.
+// breaker lets callers skip a place that does not answer. It opens after a number of failures with no success between;
+// while it is open, one caller per interval may try.
 type breaker struct {
 	now      func() time.Time
 	interval time.Duration
+	limit    int
+	changed  func(open bool)
 
-	mu      sync.Mutex
-	open    bool
-	next    time.Time
-	changed func(open bool)
+	mu       sync.Mutex
+	open     bool
+	failures int
+	next     time.Time
 }
 
-func newBreaker(now func() time.Time, changed func(open bool)) *breaker {
-	return &breaker{now: now, interval: time.Second, changed: changed}
+func newBreaker(now func() time.Time, limit int, changed func(open bool)) *breaker {
+	return &breaker{now: now, interval: time.Second, limit: limit, changed: changed}
 }
 
 // allow reports whether the caller may try: always while closed, once per interval while open.
@@ -39,14 +42,16 @@ func (b *breaker) allow() bool {
 func (b *breaker) report(answered bool) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	if !answered {
+	if answered {
+		b.failures = 0
+	} else {
+		b.failures++
 		b.next = b.now().Add(b.interval)
 	}
-	if b.open == !answered {
-		return
+	if open := b.failures >= b.limit; open != b.open {
+		b.open = open
+		b.changed(open)
 	}
-	b.open = !answered
-	b.changed(b.open)
 }
 
 func (b *breaker) closed() bool {

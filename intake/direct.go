@@ -8,8 +8,10 @@ import (
 )
 
 const (
-	// maxDirectStarts bounds the starts in flight while the ledger is away.
+	// maxDirectStarts bounds the starts in flight and waiting while the ledger is away.
 	maxDirectStarts = 200
+	// directStarters is how many of them Temporal is given at a time: more would only wait there, with the deadline running.
+	directStarters = 16
 	// maxPackedBody keeps a workflow's input below Temporal's 2 MiB for one payload, with room for the reference.
 	maxPackedBody = 1_300 << 10
 )
@@ -39,24 +41,44 @@ func (in *Intake) startDirectly(ctx context.Context, e *event.Event) error {
 	default:
 		return event.ErrUnavailable
 	}
-	packed := event.Pack(e.Body)
-	if len(packed) > maxPackedBody {
-		return event.ErrTooLargeNow
+	select {
+	case in.starting <- struct{}{}:
+		defer func() { <-in.starting }()
+	case <-ctx.Done():
+		return event.ErrUnavailable
 	}
 	if !in.temporal.allow() {
 		return event.ErrUnavailable
 	}
+	packed, fits := event.PackAtMost(e.Body, maxPackedBody)
+	if !fits {
+		return event.ErrTooLargeNow
+	}
 	// The sender hanging up must not leave the copies that share this start without an answer.
 	err := in.start(context.WithoutCancel(ctx), e, packed, false)
+	if unclear(err) {
+		// The same ID again is safe, and most of what goes wrong once goes right the second time.
+		if again := in.start(context.WithoutCancel(ctx), e, packed, false); !errors.Is(again, errAlreadyStarted) {
+			err = again
+		} else {
+			err = nil // by the first try, or by another copy; answered tells them apart
+		}
+	}
 	switch {
 	case err == nil, errors.Is(err, errAlreadyStarted):
 		in.temporal.report(true)
 		return err
 	case errors.Is(err, errRefused):
+		in.temporal.report(true)
 		in.Log.Error("Temporal refused a run", "key", e.Key(), "error", err)
 		return event.ErrUnavailable
 	}
 	in.temporal.report(false)
 	in.Log.Warn("an event could not be kept anywhere", "key", e.Key(), "error", err)
 	return event.ErrUnavailable
+}
+
+// unclear reports whether an error of start says nothing about whether the run was started.
+func unclear(err error) bool {
+	return err != nil && !errors.Is(err, errAlreadyStarted) && !errors.Is(err, errRefused)
 }

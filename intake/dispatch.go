@@ -17,8 +17,9 @@ const (
 	refusedFor = 24 * time.Hour
 	// maxRefusalPause bounds the pause between two starts of a refused event.
 	maxRefusalPause = 5 * time.Minute
-	// awayPause is how long rows rest after Temporal did not answer. The breaker keeps the load off meanwhile.
-	awayPause = time.Second
+	// maxAwayPause bounds the pause of a row that Temporal does not answer for. While it answers for none, the breaker keeps
+	// the load off, and few rows are tried.
+	maxAwayPause = 30 * time.Second
 )
 
 // startQueued starts what is queued, one at a time, until the queues are closed.
@@ -60,11 +61,11 @@ func (in *Intake) note(next queued, err error) {
 	case err == nil:
 		in.temporal.report(true)
 		in.Metrics.Dispatched("started")
-		in.marks.dispatched(next.Event)
+		in.marks.dispatched(next.Event, in.Now())
 	case errors.Is(err, errAlreadyStarted) && next.Generation == 0:
 		in.temporal.report(true)
 		in.Metrics.Dispatched("already_started")
-		in.marks.dispatched(next.Event)
+		in.marks.dispatched(next.Event, in.Now())
 	case errors.Is(err, errAlreadyStarted):
 		// The run of an older generation may still be closing. If it is this generation's own, its Begin settles the row.
 		in.temporal.report(true)
@@ -77,7 +78,7 @@ func (in *Intake) note(next queued, err error) {
 	default:
 		in.temporal.report(false)
 		in.Metrics.Dispatched("unavailable")
-		in.postpone(next, awayPause, "")
+		in.postpone(next, min(time.Second<<min(next.attempts, 5), maxAwayPause), "")
 	}
 }
 
@@ -88,7 +89,7 @@ func (in *Intake) postpone(next queued, pause time.Duration, refusal string) {
 // refuse repeats a refused start for a day, then fails the event with the reason.
 func (in *Intake) refuse(next queued, reason error) {
 	in.Log.Error("Temporal refuses a run", "key", next.Key(), "error", reason)
-	if in.Now().Sub(next.receivedAt) < refusedFor {
+	if next.refusedSince.IsZero() || in.Now().Sub(next.refusedSince) < refusedFor {
 		in.postpone(next, min(time.Second<<min(next.attempts, 10), maxRefusalPause), reason.Error())
 		return
 	}
@@ -107,5 +108,5 @@ func (in *Intake) giveBack() {
 	}
 	ctx, cancel := context.WithTimeout(context.Background(), 2*time.Second)
 	defer cancel()
-	in.flush(ctx)
+	in.flush(ctx, in.Now().Add(time.Hour))
 }

@@ -61,8 +61,13 @@ type Intake struct {
 	duplicates *duplicates
 	answered   *answered
 	flights    singleflight.Group
-	direct     chan struct{} // one token per direct start in flight
+	direct     chan struct{} // one token per direct start in flight or waiting
+	starting   chan struct{} // one token per direct start in flight
 }
+
+// temporalFailures is how many starts must fail in a row before Temporal counts as away: a single shard may be moving, a
+// single call may be slow. A batch speaks for the whole ledger by itself.
+const temporalFailures = 5
 
 // New returns an Intake that accepts events once Run runs.
 func New(c Config) *Intake {
@@ -79,9 +84,10 @@ func New(c Config) *Intake {
 		duplicates: newDuplicates(),
 		answered:   newAnswered(),
 		direct:     make(chan struct{}, maxDirectStarts),
+		starting:   make(chan struct{}, directStarters),
 	}
-	in.ledger = newBreaker(c.Now, in.placeChanged("ledger"))
-	in.temporal = newBreaker(c.Now, in.placeChanged("temporal"))
+	in.ledger = newBreaker(c.Now, 1, in.placeChanged("ledger"))
+	in.temporal = newBreaker(c.Now, temporalFailures, in.placeChanged("temporal"))
 	c.Metrics.Place("ledger", true)
 	c.Metrics.Place("temporal", true)
 	return in

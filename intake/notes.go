@@ -9,9 +9,12 @@ import (
 	"hookflow/store"
 )
 
-// flushEvery is how long notes for the ledger are gathered: long enough that a run which begins at once settles its row
-// itself, and the note is dropped.
-const flushEvery = 250 * time.Millisecond
+// flushEvery is how often notes for the ledger are written, markAfter how long the note of a start is kept back: a run that
+// begins within it settles its row itself, and the note is dropped.
+const (
+	flushEvery = 250 * time.Millisecond
+	markAfter  = 2 * time.Second
+)
 
 // maxNotes bounds one statement.
 const maxNotes = 500
@@ -20,12 +23,18 @@ const maxNotes = 500
 type marks struct {
 	mu        sync.Mutex
 	inFlight  map[string]bool // id → its run has begun in this process
-	started   map[string]event.Event
+	started   map[string]mark
 	postponed []store.Postponed
 }
 
+// mark is the note of a start.
+type mark struct {
+	event.Event
+	at time.Time
+}
+
 func newMarks() *marks {
-	return &marks{inFlight: map[string]bool{}, started: map[string]event.Event{}}
+	return &marks{inFlight: map[string]bool{}, started: map[string]mark{}}
 }
 
 func (m *marks) starting(id string) {
@@ -44,11 +53,11 @@ func (m *marks) begun(id string) {
 	delete(m.started, id)
 }
 
-func (m *marks) dispatched(e event.Event) {
+func (m *marks) dispatched(e event.Event, now time.Time) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	if !m.inFlight[e.ID] {
-		m.started[e.ID] = e
+		m.started[e.ID] = mark{e, now}
 	}
 	delete(m.inFlight, e.ID)
 }
@@ -67,16 +76,18 @@ func (m *marks) postpone(p store.Postponed) {
 	m.postponed = append(m.postponed, p)
 }
 
-// take returns at most maxNotes of each kind and keeps the rest.
-func (m *marks) take() (started []event.Event, postponed []store.Postponed) {
+// take returns at most maxNotes of each kind, of the starts only those before before, and keeps the rest.
+func (m *marks) take(before time.Time) (started []event.Event, postponed []store.Postponed) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	for id, e := range m.started {
+	for id, s := range m.started {
 		if len(started) == maxNotes {
 			break
 		}
-		started = append(started, e)
-		delete(m.started, id)
+		if s.at.Before(before) {
+			started = append(started, s.Event)
+			delete(m.started, id)
+		}
 	}
 	n := min(len(m.postponed), maxNotes)
 	postponed, m.postponed = m.postponed[:n:n], m.postponed[n:]
@@ -118,6 +129,18 @@ func (d *duplicates) putBack(counts map[string]int) {
 	}
 }
 
+// maxUnwritten bounds the ids that are counted for events which Temporal alone has so far.
+const maxUnwritten = 1_000
+
+// keep puts back the counts of events that have no row yet: Begin will write it.
+func (d *duplicates) keep(counts map[string]int, missing []string) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	for _, id := range missing[:min(len(missing), maxUnwritten)] {
+		d.counts[id] += counts[id]
+	}
+}
+
 // flushNotes writes the notes in batches, outside every answer's path.
 func (in *Intake) flushNotes(ctx context.Context) {
 	tick := time.NewTicker(flushEvery)
@@ -129,33 +152,36 @@ func (in *Intake) flushNotes(ctx context.Context) {
 		case <-tick.C:
 		}
 		if in.ledger.closed() {
-			in.flush(ctx)
+			in.flush(ctx, in.Now().Add(-markAfter))
 		}
 	}
 }
 
-// flush writes what is noted. A note of a start that is lost costs one start that finds the run already there; so does a
+// flush writes what is noted, of the starts those before startedBefore. A note of a start that is lost costs one start that finds the run already there; so does a
 // lost postponement, when its lease ends. Duplicate counters are kept for the next time.
-func (in *Intake) flush(ctx context.Context) {
+func (in *Intake) flush(ctx context.Context, startedBefore time.Time) {
 	ctx, cancel := context.WithTimeout(ctx, 2*time.Second)
 	defer cancel()
 	for {
-		started, postponed := in.marks.take()
+		started, postponed := in.marks.take(startedBefore)
 		if len(started) > 0 {
 			in.complain("dispatched", in.Store.MarkDispatched(ctx, started, in.Now()))
 		}
 		if len(postponed) > 0 {
-			in.complain("postponed", in.Store.PostponeDispatch(ctx, postponed))
+			in.complain("postponed", in.Store.PostponeDispatch(ctx, postponed, in.Now()))
 		}
 		if len(started) < maxNotes && len(postponed) < maxNotes {
 			break
 		}
 	}
 	if counts := in.duplicates.take(); len(counts) > 0 {
-		if err := in.Store.CountDuplicates(ctx, counts, in.Now()); err != nil {
+		missing, err := in.Store.CountDuplicates(ctx, counts, in.Now())
+		if err != nil {
 			in.duplicates.putBack(counts)
 			in.complain("duplicates", err)
+			return
 		}
+		in.duplicates.keep(counts, missing)
 	}
 }
 

@@ -7,15 +7,16 @@ import (
 	"hookflow/event"
 )
 
-// queueRoom bounds the starts that wait in memory per provider: what a slow Temporal takes within a lease.
-const queueRoom = 500
+// queueRoom bounds the starts that wait in memory per provider: what a Temporal that takes 40 a second takes from several
+// of them within a lease.
+const queueRoom = 128
 
 // queued is a reference whose start this process has leased.
 type queued struct {
 	event.Event
-	leaseUntil time.Time
-	receivedAt time.Time
-	attempts   int
+	leaseUntil   time.Time
+	attempts     int
+	refusedSince time.Time
 }
 
 // queues holds one queue per provider and serves them in turn, so that one provider's burst does not delay another's.

@@ -91,7 +91,7 @@ func (in *Intake) relayProvider(ctx context.Context, provider string) error {
 		in.queues.release(provider)
 	}
 	for _, c := range claimed {
-		in.queues.push(queued{Event: c.Ref(), leaseUntil: now.Add(leaseFor), receivedAt: c.ReceivedAt, attempts: c.Attempts})
+		in.queues.push(queued{Event: c.Ref(), leaseUntil: now.Add(leaseFor), attempts: c.Attempts, refusedSince: c.RefusedSince})
 	}
 	return err
 }

@@ -43,6 +43,8 @@ func (in *Intake) start(ctx context.Context, e *event.Event, packed []byte, eage
 	}
 	if e.Generation > 0 {
 		options.WorkflowIDReusePolicy = enums.WORKFLOW_ID_REUSE_POLICY_ALLOW_DUPLICATE
+		// So that reconcile can tell which generation a run is of that closed before it began.
+		options.Memo = map[string]any{event.GenerationMemo: e.Generation}
 	}
 	args := []any{e.Ref()}
 	if packed != nil {
@@ -50,13 +52,12 @@ func (in *Intake) start(ctx context.Context, e *event.Event, packed []byte, eage
 	}
 	_, err := in.Temporal.ExecuteWorkflow(ctx, options, in.WorkflowType(e.Scheme), args...)
 	var invalid *serviceerror.InvalidArgument
-	var denied *serviceerror.PermissionDenied
 	switch {
 	case err == nil:
 		return nil
 	case temporal.IsWorkflowExecutionAlreadyStartedError(err):
 		return errAlreadyStarted
-	case errors.As(err, &invalid), errors.As(err, &denied):
+	case errors.As(err, &invalid):
 		return fmt.Errorf("%w: %v", errRefused, err)
 	}
 	return err

@@ -26,6 +26,7 @@ CREATE TABLE webhook_events (
     dispatched_at     timestamptz,
     dispatch_attempts integer NOT NULL DEFAULT 0,
     next_dispatch_at  timestamptz,
+    refused_since     timestamptz, -- since when Temporal refuses the start
     lease_until       timestamptz,
     started_at        timestamptz,
     finished_at       timestamptz,

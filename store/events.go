@@ -3,6 +3,7 @@ package store
 import (
 	"context"
 	"encoding/json"
+	"slices"
 	"time"
 
 	"hookflow/event"
@@ -64,7 +65,7 @@ func (s *Store) InsertEvents(ctx context.Context, arrivals []Arrival) (map[strin
 			bodies[i] = []byte{}
 		}
 	}
-	rows, err := s.pool.Query(ctx, insertEvents, ids, names, schemes, eventIDs, types, accounts, livemodes, workflowIDs,
+	rows, err := s.door.Query(ctx, insertEvents, ids, names, schemes, eventIDs, types, accounts, livemodes, workflowIDs,
 		occurred, received, leases, masked, generations, headers, contentTypes, bodies)
 	if err != nil {
 		return nil, err
@@ -75,18 +76,32 @@ func (s *Store) InsertEvents(ctx context.Context, arrivals []Arrival) (map[strin
 	return fresh, err
 }
 
+// Statements that change many rows lock them in the order of their ids first: two that lock the same rows in opposite
+// order wait for each other.
 const countDuplicates = `
+WITH d AS (
+	SELECT * FROM unnest($1::uuid[], $2::integer[]) AS d (id, n)
+), locked AS MATERIALIZED (
+	SELECT e.id FROM webhook_events e WHERE e.id IN (SELECT id FROM d) ORDER BY e.id FOR UPDATE
+)
 UPDATE webhook_events e SET duplicates = e.duplicates + d.n, last_duplicate_at = greatest(e.last_duplicate_at, $3)
-FROM unnest($1::uuid[], $2::integer[]) AS d (id, n) WHERE e.id = d.id`
+FROM d JOIN locked USING (id) WHERE e.id = d.id
+RETURNING e.id::text`
 
-// CountDuplicates adds to the duplicate counters of rows, by id.
-func (s *Store) CountDuplicates(ctx context.Context, counts map[string]int, now time.Time) error {
+// CountDuplicates adds to the duplicate counters of rows, by id, and returns the ids that have no row (yet).
+func (s *Store) CountDuplicates(ctx context.Context, counts map[string]int, now time.Time) (missing []string, err error) {
 	ids, ns := make([]string, 0, len(counts)), make([]int32, 0, len(counts))
 	for id, n := range counts {
 		ids, ns = append(ids, id), append(ns, int32(n))
 	}
-	_, err := s.pool.Exec(ctx, countDuplicates, ids, ns, now)
-	return err
+	rows, err := s.door.Query(ctx, countDuplicates, ids, ns, now)
+	if err != nil {
+		return nil, err
+	}
+	var id string
+	counted := make(map[string]bool, len(ids))
+	_, err = pgx.ForEachRow(rows, []any{&id}, func() error { counted[id] = true; return nil })
+	return slices.DeleteFunc(ids, func(id string) bool { return counted[id] }), err
 }
 
 const readEvent = `
@@ -100,7 +115,7 @@ func (s *Store) ReadEvent(ctx context.Context, id string) (event.Event, error) {
 	var e event.Event
 	var occurred *time.Time
 	var headers []byte
-	err := s.pool.QueryRow(ctx, readEvent, id).Scan(&e.ID, &e.Provider, &e.Scheme, &e.EventID, &e.Type, &e.Account, &e.Livemode,
+	err := s.runs.QueryRow(ctx, readEvent, id).Scan(&e.ID, &e.Provider, &e.Scheme, &e.EventID, &e.Type, &e.Account, &e.Livemode,
 		&occurred, &e.ReceivedAt, &e.BodyMasked, &e.Generation, &headers, &e.ContentType, &e.Body)
 	switch {
 	case err == pgx.ErrNoRows:

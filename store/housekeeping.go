@@ -29,15 +29,15 @@ func scanOpen(row pgx.CollectableRow) (OpenRow, error) {
 	return o, err
 }
 
-// StaleOpen returns rows that a run was started for before before, and that are not final: oldest first, those after the
-// place (received, id), at most limit.
-func (s *Store) StaleOpen(ctx context.Context, before, received time.Time, id string, limit int) ([]OpenRow, error) {
-	if id == "" {
-		id = "00000000-0000-0000-0000-000000000000"
+// StaleOpen returns rows that a run was started for before before, and that are not final: oldest first, those after a
+// place, at most limit.
+func (s *Store) StaleOpen(ctx context.Context, before time.Time, after Place, limit int) ([]OpenRow, error) {
+	if after.ID == "" {
+		after.ID = firstID
 	}
-	rows, err := s.pool.Query(ctx, `SELECT `+openColumns+` FROM webhook_events
+	rows, err := s.questions.Query(ctx, `SELECT `+openColumns+` FROM webhook_events
 		WHERE status IN ('pending', 'processing') AND dispatched_at < $1 AND (received_at, id) > ($2, $3::uuid)
-		ORDER BY received_at, id LIMIT $4`, before, received, id, limit)
+		ORDER BY received_at, id LIMIT $4`, before, after.ReceivedAt, after.ID, limit)
 	if err != nil {
 		return nil, err
 	}
@@ -46,7 +46,7 @@ func (s *Store) StaleOpen(ctx context.Context, before, received time.Time, id st
 
 // FindOpen returns the row of an event when it is not final, event.ErrNotFound otherwise.
 func (s *Store) FindOpen(ctx context.Context, id string) (OpenRow, error) {
-	rows, err := s.pool.Query(ctx, `SELECT `+openColumns+` FROM webhook_events
+	rows, err := s.questions.Query(ctx, `SELECT `+openColumns+` FROM webhook_events
 		WHERE id = $1 AND status IN ('pending', 'processing')`, id)
 	if err != nil {
 		return OpenRow{}, err
@@ -61,17 +61,33 @@ func (s *Store) FindOpen(ctx context.Context, id string) (OpenRow, error) {
 // Redispatch gives a row back to the relay with the same generation, unless it has moved since it was read. It reports
 // whether it did.
 func (s *Store) Redispatch(ctx context.Context, o OpenRow) (bool, error) {
-	tag, err := s.pool.Exec(ctx, `UPDATE webhook_events SET status = 'pending', dispatched_at = NULL, lease_until = NULL, next_dispatch_at = NULL
+	tag, err := s.questions.Exec(ctx, `UPDATE webhook_events SET status = 'pending', dispatched_at = NULL, lease_until = NULL, next_dispatch_at = NULL
 		WHERE id = $1 AND generation = $2 AND status = $3::webhook_status`, o.ID, o.Generation, string(o.Status))
 	return err == nil && tag.RowsAffected() == 1, err
 }
 
+// Regenerate gives a row back to the relay with a new generation, unless it has moved since it was read, and reports
+// whether it did.
+func (s *Store) Regenerate(ctx context.Context, o OpenRow) (bool, error) {
+	tag, err := s.questions.Exec(ctx, `UPDATE webhook_events SET status = 'pending', generation = generation + 1,
+		dispatched_at = NULL, dispatch_attempts = 0, lease_until = NULL, next_dispatch_at = NULL, refused_since = NULL
+		WHERE id = $1 AND generation = $2 AND status = $3::webhook_status`, o.ID, o.Generation, string(o.Status))
+	return err == nil && tag.RowsAffected() == 1, err
+}
+
+// Known reports whether the ledger has a row of this id.
+func (s *Store) Known(ctx context.Context, id string) (bool, error) {
+	var known bool
+	err := s.questions.QueryRow(ctx, `SELECT EXISTS (SELECT FROM webhook_events WHERE id = $1)`, id).Scan(&known)
+	return known, err
+}
+
 // Settle ends a row whose run ended without writing it, unless it has moved since it was read. It reports whether it did.
-func (s *Store) Settle(ctx context.Context, o OpenRow, runID string, to event.Status, message, errorType string, now time.Time) (bool, error) {
-	tag, err := s.pool.Exec(ctx, `UPDATE webhook_events SET status = $4::webhook_status, run_id = $5,
-		original_run_id = coalesce(original_run_id, $5), last_error = $6, last_error_type = $7, finished_at = $8
+func (s *Store) Settle(ctx context.Context, o OpenRow, run event.Run, to event.Status, message, errorType string, now time.Time) (bool, error) {
+	tag, err := s.questions.Exec(ctx, `UPDATE webhook_events SET status = $4::webhook_status, run_id = $5,
+		original_run_id = $9, last_error = $6, last_error_type = $7, finished_at = $8
 		WHERE id = $1 AND generation = $2 AND status = $3::webhook_status`,
-		o.ID, o.Generation, string(o.Status), string(to), runID, text(message), text(errorType), now)
+		o.ID, o.Generation, string(o.Status), string(to), run.RunID, text(message), text(errorType), now, run.OriginalRunID)
 	return err == nil && tag.RowsAffected() == 1, err
 }
 
@@ -81,7 +97,9 @@ WITH old AS (
 	WHERE (received_at, id) > ($1, $2::uuid) AND received_at < $3
 	ORDER BY received_at, id LIMIT $4
 ), final AS (
-	SELECT id FROM webhook_events JOIN old USING (id) WHERE status IN ('completed', 'failed')
+	-- Locked, so that no replay begins meanwhile; one that has begun keeps its content.
+	SELECT e.id FROM webhook_events e JOIN old USING (id) WHERE e.status IN ('completed', 'failed')
+	FOR UPDATE OF e SKIP LOCKED
 ), bodies AS (
 	DELETE FROM webhook_bodies WHERE id IN (SELECT id FROM final)
 	RETURNING id
@@ -90,6 +108,9 @@ WITH old AS (
 )
 SELECT (SELECT count(*) FROM old), (SELECT count(*) FROM bodies), last.received_at, last.id::text
 FROM old last ORDER BY last.received_at DESC, last.id DESC LIMIT 1`
+
+// firstID comes before every id.
+const firstID = "00000000-0000-0000-0000-000000000000"
 
 // Place is a place in the order of the ledger, oldest first.
 type Place struct {
@@ -101,10 +122,10 @@ type Place struct {
 // limit rows at most. It returns how many rows it looked at, how many bodies it deleted, and where to go on. Rows stay.
 func (s *Store) EraseExpired(ctx context.Context, after Place, before time.Time, limit int) (looked, erased int, next Place, err error) {
 	if after.ID == "" {
-		after.ID = "00000000-0000-0000-0000-000000000000"
+		after.ID = firstID
 	}
 	next = after
-	err = s.pool.QueryRow(ctx, eraseExpired, after.ReceivedAt, after.ID, before, limit).
+	err = s.questions.QueryRow(ctx, eraseExpired, after.ReceivedAt, after.ID, before, limit).
 		Scan(&looked, &erased, &next.ReceivedAt, &next.ID)
 	if errors.Is(err, pgx.ErrNoRows) {
 		return 0, 0, after, nil
@@ -115,7 +136,7 @@ func (s *Store) EraseExpired(ctx context.Context, after Place, before time.Time,
 // Backlog returns how many events wait for a start, and since when the oldest of them does (the zero time: none).
 func (s *Store) Backlog(ctx context.Context) (n int, oldest time.Time, err error) {
 	var since *time.Time
-	err = s.pool.QueryRow(ctx, `SELECT count(*), min(received_at) FROM webhook_events
+	err = s.questions.QueryRow(ctx, `SELECT count(*), min(received_at) FROM webhook_events
 		WHERE status = 'pending' AND dispatched_at IS NULL`).Scan(&n, &since)
 	if since != nil {
 		oldest = *since

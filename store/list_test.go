@@ -286,9 +286,9 @@ func TestStaleOpen_walk(t *testing.T) {
 	insert(t, s, young)
 	testkit.Exec(t, url, `UPDATE webhook_events SET status = 'completed', dispatched_at = $1 WHERE id = $2`, noon, final.ID)
 	testkit.Exec(t, url, `UPDATE webhook_events SET dispatched_at = $1 WHERE id = $2`, noon.Add(time.Hour), young.ID)
-	seen, place := map[string]bool{}, store.OpenRow{}
+	seen, place := map[string]bool{}, store.Place{}
 	for {
-		rows, err := s.StaleOpen(t.Context(), noon.Add(time.Minute), place.ReceivedAt, place.ID, 3)
+		rows, err := s.StaleOpen(t.Context(), noon.Add(time.Minute), place, 3)
 		require.NoError(t, err)
 		for _, r := range rows {
 			require.False(t, seen[r.ID], "once")
@@ -297,7 +297,8 @@ func TestStaleOpen_walk(t *testing.T) {
 		if len(rows) < 3 {
 			break
 		}
-		place = rows[len(rows)-1]
+		last := rows[len(rows)-1]
+		place = store.Place{ReceivedAt: last.ReceivedAt, ID: last.ID}
 	}
 	require.Equal(t, want, seen)
 

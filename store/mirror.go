@@ -55,7 +55,7 @@ func (s *Store) BeginRun(ctx context.Context, id string, run event.Run, to event
 	if payload != nil {
 		content = text(string(payload))
 	}
-	err := s.pool.QueryRow(ctx, beginRun, id, run.Generation, run.RunID, run.OriginalRunID, string(to), now, content).
+	err := s.runs.QueryRow(ctx, beginRun, id, run.Generation, run.RunID, run.OriginalRunID, string(to), now, content).
 		Scan(&st.Status, &st.Generation, &st.OriginalRunID, &st.Adopted, &st.Epoch, &st.Done)
 	if errors.Is(err, pgx.ErrNoRows) {
 		return st, event.ErrNotFound
@@ -99,7 +99,7 @@ func (s *Store) FinishRun(ctx context.Context, id string, run event.Run, end End
 	if err != nil || end.Steps == nil {
 		steps = []byte("[]")
 	}
-	tag, err := s.pool.Exec(ctx, finishRun, id, run.Generation, run.OriginalRunID, string(end.Status),
+	tag, err := s.runs.Exec(ctx, finishRun, id, run.Generation, run.OriginalRunID, string(end.Status),
 		text(end.Error), text(end.ErrorType), now, end.Epoch, string(steps))
 	return err == nil && tag.RowsAffected() == 1, err
 }
@@ -112,41 +112,58 @@ WITH step AS (
 	WHERE s.status <> 'completed'
 )
 UPDATE webhook_events SET attempts = attempts + 1, last_error = $4, last_error_type = $5
-WHERE id = $1 AND generation = $7`
+WHERE id = $1 AND generation = $7 AND status IN ('pending', 'processing')`
 
 // RecordFailure notes a failed attempt of a step on the row and on the step.
 func (s *Store) RecordFailure(ctx context.Context, e *event.Event, message, errorType string, now time.Time) error {
-	_, err := s.pool.Exec(ctx, recordFailure, e.ID, e.Step, e.Epoch, message, errorType, now, e.Generation)
+	_, err := s.runs.Exec(ctx, recordFailure, e.ID, e.Step, e.Epoch, message, errorType, now, e.Generation)
 	return err
 }
 
-const requestReplay = `
+// The row is locked first and looked for its content after: retention, which deletes content, then waits or is seen.
+const (
+	lockForReplay = `SELECT status::text FROM webhook_events WHERE id = $1 FOR UPDATE`
+	requestReplay = `
 UPDATE webhook_events SET status = 'pending', generation = generation + 1, dispatched_at = NULL, dispatch_attempts = 0,
-	next_dispatch_at = NULL, lease_until = NULL, finished_at = NULL
-WHERE id = $1 AND status IN ('completed', 'failed') AND EXISTS (SELECT FROM webhook_bodies b WHERE b.id = $1)
+	next_dispatch_at = NULL, refused_since = NULL, lease_until = NULL, finished_at = NULL
+WHERE id = $1 AND EXISTS (SELECT FROM webhook_bodies b WHERE b.id = $1)
 RETURNING id::text, provider, scheme, event_id, event_type, generation, received_at`
+)
 
-// Replay asks for another generation of a final event, in one statement, so that no crash can split it. It returns the
+// Replay asks for another generation of a final event, in one transaction, so that no crash can split it. It returns the
 // reference, which the relay will find; event.ErrNotFound, event.ErrNotFinal or event.ErrErased without having
 // changed anything.
 func (s *Store) Replay(ctx context.Context, id string) (event.Event, error) {
 	var e event.Event
-	err := s.pool.QueryRow(ctx, requestReplay, id).
-		Scan(&e.ID, &e.Provider, &e.Scheme, &e.EventID, &e.Type, &e.Generation, &e.ReceivedAt)
-	if !errors.Is(err, pgx.ErrNoRows) {
-		return e, err
-	}
-	var status event.Status
-	var kept bool
-	err = s.pool.QueryRow(ctx, `SELECT status::text, EXISTS (SELECT FROM webhook_bodies b WHERE b.id = $1)
-		FROM webhook_events WHERE id = $1`, id).Scan(&status, &kept)
-	switch {
-	case errors.Is(err, pgx.ErrNoRows):
-		return e, event.ErrNotFound
-	case err != nil:
-		return e, err
-	case kept || !status.Final(): // kept and final: it ended between the two statements
-		return e, event.ErrNotFinal
-	}
-	return e, event.ErrErased
+	err := pgx.BeginFunc(ctx, s.runs, func(tx pgx.Tx) error {
+		var status event.Status
+		err := tx.QueryRow(ctx, lockForReplay, id).Scan(&status)
+		switch {
+		case errors.Is(err, pgx.ErrNoRows):
+			return event.ErrNotFound
+		case err != nil:
+			return err
+		case !status.Final():
+			return event.ErrNotFinal
+		}
+		err = tx.QueryRow(ctx, requestReplay, id).
+			Scan(&e.ID, &e.Provider, &e.Scheme, &e.EventID, &e.Type, &e.Generation, &e.ReceivedAt)
+		if errors.Is(err, pgx.ErrNoRows) {
+			return event.ErrErased
+		}
+		return err
+	})
+	return e, err
+}
+
+const failBegin = `
+UPDATE webhook_events SET status = 'failed', generation = $2, run_id = $3, original_run_id = $4, last_error = $5, last_error_type = $6,
+	dispatched_at = coalesce(dispatched_at, $7), started_at = coalesce(started_at, $7), finished_at = $7,
+	lease_until = NULL, next_dispatch_at = NULL
+WHERE id = $1 AND generation <= $2 AND status IN ('pending', 'processing')`
+
+// FailBegin ends an event whose run cannot begin, and reports whether the row took it.
+func (s *Store) FailBegin(ctx context.Context, id string, run event.Run, message, errorType string, now time.Time) (bool, error) {
+	tag, err := s.runs.Exec(ctx, failBegin, id, run.Generation, run.RunID, run.OriginalRunID, message, errorType, now)
+	return err == nil && tag.RowsAffected() == 1, err
 }

@@ -17,7 +17,7 @@ import (
 
 const recordColumns = `e.id::text, e.provider, e.scheme, e.event_id, e.event_type, e.account, e.livemode, e.status::text,
 	e.generation, e.epoch, e.workflow_id, e.run_id, e.original_run_id, e.attempts, e.last_error, e.last_error_type,
-	e.occurred_at, e.received_at, e.dispatched_at, e.dispatch_attempts, e.next_dispatch_at, e.lease_until,
+	e.occurred_at, e.received_at, e.dispatched_at, e.dispatch_attempts, e.next_dispatch_at, e.refused_since, e.lease_until,
 	e.started_at, e.finished_at, e.duplicates, e.last_duplicate_at, e.body_masked`
 
 // listTime bounds a listing. What cannot be answered within it is told to narrow itself.
@@ -37,7 +37,7 @@ func (s *Store) List(ctx context.Context, f event.Filter) (event.Page, error) {
 		found, err = pgx.CollectRows(rows, scanRecord)
 		return err
 	})
-	err := s.pool.SendBatch(ctx, batch).Close()
+	err := s.questions.SendBatch(ctx, batch).Close()
 	var pg *pgconn.PgError
 	if errors.As(err, &pg) && pg.Code == codeQueryCanceled {
 		return event.Page{}, event.ErrTooBroad
@@ -177,13 +177,13 @@ func scanRecord(row pgx.CollectableRow) (event.Record, error) {
 func recordFields(r *event.Record) []any {
 	return []any{&r.ID, &r.Provider, &r.Scheme, &r.EventID, &r.EventType, &r.Account, &r.Livemode, &r.Status,
 		&r.Generation, &r.Epoch, &r.WorkflowID, &r.RunID, &r.OriginalRunID, &r.Attempts, &r.LastError, &r.LastErrorType,
-		&r.OccurredAt, &r.ReceivedAt, &r.DispatchedAt, &r.DispatchAttempts, &r.NextDispatchAt, &r.LeaseUntil,
+		&r.OccurredAt, &r.ReceivedAt, &r.DispatchedAt, &r.DispatchAttempts, &r.NextDispatchAt, &r.RefusedSince, &r.LeaseUntil,
 		&r.StartedAt, &r.FinishedAt, &r.Duplicates, &r.LastDuplicateAt, &r.BodyMasked}
 }
 
 func inUTC(r *event.Record) {
 	r.ReceivedAt = r.ReceivedAt.UTC()
-	for _, t := range []*time.Time{r.OccurredAt, r.DispatchedAt, r.NextDispatchAt, r.LeaseUntil, r.StartedAt, r.FinishedAt, r.LastDuplicateAt} {
+	for _, t := range []*time.Time{r.OccurredAt, r.DispatchedAt, r.NextDispatchAt, r.RefusedSince, r.LeaseUntil, r.StartedAt, r.FinishedAt, r.LastDuplicateAt} {
 		if t != nil {
 			*t = t.UTC()
 		}
@@ -200,7 +200,7 @@ FROM event_steps WHERE event = $1 ORDER BY epoch, coalesce(started_at, finished_
 func (s *Store) Find(ctx context.Context, id string) (event.Detail, error) {
 	var d event.Detail
 	var headers, payload []byte
-	row := s.pool.QueryRow(ctx, findEvent, id)
+	row := s.questions.QueryRow(ctx, findEvent, id)
 	err := row.Scan(append(recordFields(&d.Record), &headers, &d.ContentType, &d.Body, &payload)...)
 	if errors.Is(err, pgx.ErrNoRows) {
 		return d, event.ErrNotFound
@@ -215,7 +215,7 @@ func (s *Store) Find(ctx context.Context, id string) (event.Detail, error) {
 			return d, err
 		}
 	}
-	rows, err := s.pool.Query(ctx, findSteps, id)
+	rows, err := s.questions.Query(ctx, findSteps, id)
 	if err != nil {
 		return d, err
 	}

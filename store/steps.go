@@ -24,7 +24,7 @@ func (s *Store) CompleteStep(ctx context.Context, e *event.Event, effects *pgx.B
 	all := &pgx.Batch{}
 	all.Queue(completeStep, e.ID, e.Step, e.Epoch, now, jsonText(result))
 	all.QueuedQueries = append(all.QueuedQueries, effects.QueuedQueries...)
-	err := s.pool.SendBatch(ctx, all).Close()
+	err := s.runs.SendBatch(ctx, all).Close()
 	if stepCompleted(err) {
 		return s.stepResult(ctx, e)
 	}
@@ -33,17 +33,23 @@ func (s *Store) CompleteStep(ctx context.Context, e *event.Event, effects *pgx.B
 
 // CompleteStepTx runs effect and the completion of e's step in one transaction. When the step was completed before,
 // effect is not called and the result stored then is returned. An error of effect rolls everything back and is returned
-// as it is.
+// as an *EffectError.
 func (s *Store) CompleteStepTx(ctx context.Context, e *event.Event, now time.Time, effect func(pgx.Tx) (json.RawMessage, error)) (json.RawMessage, error) {
 	var result json.RawMessage
-	err := pgx.BeginFunc(ctx, s.pool, func(tx pgx.Tx) error {
+	err := pgx.BeginFunc(ctx, s.runs, func(tx pgx.Tx) error {
 		// Completed first, so that a second attempt at the same time waits here and not behind the effect.
 		if _, err := tx.Exec(ctx, completeStep, e.ID, e.Step, e.Epoch, now, nil); err != nil {
 			return err
 		}
 		var err error
-		if result, err = effect(tx); err != nil || result == nil {
-			return err
+		if result, err = effect(tx); err != nil {
+			if tx.Conn().IsClosed() && ctx.Err() == nil {
+				return err // the ledger's connection broke, whatever the effect made of it
+			}
+			return &EffectError{err}
+		}
+		if result == nil {
+			return nil
 		}
 		_, err = tx.Exec(ctx, `UPDATE event_steps SET result = $4::jsonb WHERE event = $1 AND step = $2 AND epoch = $3`,
 			e.ID, e.Step, e.Epoch, jsonText(result))
@@ -55,9 +61,19 @@ func (s *Store) CompleteStepTx(ctx context.Context, e *event.Event, now time.Tim
 	return result, err
 }
 
+// EffectError is what an effect returned, told apart from what the ledger said: a handler's own network may be away while
+// the ledger is not.
+type EffectError struct{ Err error }
+
+// Error returns the effect's own words.
+func (e *EffectError) Error() string { return e.Err.Error() }
+
+// Unwrap returns the effect's error.
+func (e *EffectError) Unwrap() error { return e.Err }
+
 func (s *Store) stepResult(ctx context.Context, e *event.Event) (json.RawMessage, error) {
 	var result []byte
-	err := s.pool.QueryRow(ctx, `SELECT result FROM event_steps WHERE event = $1 AND step = $2 AND epoch = $3`,
+	err := s.runs.QueryRow(ctx, `SELECT result FROM event_steps WHERE event = $1 AND step = $2 AND epoch = $3`,
 		e.ID, e.Step, e.Epoch).Scan(&result)
 	return result, err
 }

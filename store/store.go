@@ -3,6 +3,7 @@
 package store
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -14,46 +15,81 @@ import (
 	"github.com/jackc/pgx/v5/pgxpool"
 )
 
-// Store is a pool of connections to the ledger. It is safe for concurrent use.
+// Store is the ledger behind three pools of connections, so that questions never hold up the work, and neither holds up
+// the door. It is safe for concurrent use.
 type Store struct {
-	pool   *pgxpool.Pool
-	recent *recent
+	door      *pgxpool.Pool // what a sender waits for, and the dispatch
+	runs      *pgxpool.Pool // Begin, steps, Finish
+	questions *pgxpool.Pool // /v1, housekeeping
+	recent    *recent
 }
 
 // Options tune Open. The zero value is what a process needs.
 type Options struct {
-	MaxConns int32           // default 16
+	MaxConns int32           // of runs; default 12
 	Tracer   pgx.QueryTracer // sees every statement; for counting
 }
 
-// Open prepares a pool for the database at url (a libpq URL or keyword string). It connects lazily, so it succeeds while
-// Postgres is away; an error means that url cannot be read.
+// doorConns: two batches, the relay, the notes. questionConns: a dashboard's worth.
+const (
+	doorConns     = 4
+	runConns      = 12
+	questionConns = 4
+)
+
+// Open prepares the pools for the database at url (a libpq URL or keyword string). It connects lazily, so it succeeds
+// while Postgres is away; an error means that url cannot be read.
 func Open(ctx context.Context, url string, o Options) (*Store, error) {
+	s := &Store{recent: newRecent()}
+	var err error
+	if s.door, err = openPool(ctx, url, doorConns, o.Tracer); err != nil {
+		return nil, err
+	}
+	if s.runs, err = openPool(ctx, url, cmp.Or(o.MaxConns, runConns), o.Tracer); err != nil {
+		return nil, err
+	}
+	s.questions, err = openPool(ctx, url, questionConns, o.Tracer)
+	return s, err
+}
+
+func openPool(ctx context.Context, url string, most int32, tracer pgx.QueryTracer) (*pgxpool.Pool, error) {
 	cfg, err := pgxpool.ParseConfig(url)
 	if err != nil {
 		return nil, fmt.Errorf("DATABASE_URL: %w", err)
 	}
-	cfg.MaxConns = 16
-	if o.MaxConns > 0 {
-		cfg.MaxConns = o.MaxConns
-	}
+	cfg.MaxConns = most
 	cfg.ConnConfig.ConnectTimeout = 2 * time.Second
-	cfg.ConnConfig.Tracer = o.Tracer
-	// Rows that a pooled connection holds after a failover are stale within half an hour at most.
+	cfg.ConnConfig.Tracer = tracer
+	// Connections that a failover left on a standby are gone within half an hour at most.
 	cfg.MaxConnLifetime = 30 * time.Minute
 	cfg.HealthCheckPeriod = 5 * time.Second
 	pool, err := pgxpool.NewWithConfig(ctx, cfg)
 	if err != nil {
 		return nil, fmt.Errorf("DATABASE_URL: %w", err)
 	}
-	return &Store{pool: pool, recent: newRecent()}, nil
+	return pool, nil
 }
 
-// Close closes the pool and waits for the statements under way.
-func (s *Store) Close() { s.pool.Close() }
+// Close closes the pools and waits for the statements under way.
+func (s *Store) Close() {
+	s.door.Close()
+	s.runs.Close()
+	s.questions.Close()
+}
 
-// Ping answers whether Postgres does.
-func (s *Store) Ping(ctx context.Context) error { return s.pool.Ping(ctx) }
+// Ping answers whether Postgres can take events: that it answers is not enough, it may be a standby, or not migrated.
+func (s *Store) Ping(ctx context.Context) error {
+	var readOnly bool
+	err := s.door.QueryRow(ctx, ping).Scan(&readOnly)
+	if err == nil && readOnly {
+		err = errReadOnly
+	}
+	return err
+}
+
+const ping = `SELECT current_setting('transaction_read_only')::boolean AND count(*) >= 0 FROM (SELECT FROM webhook_events LIMIT 1) e`
+
+var errReadOnly = errors.New("the ledger takes no writes: a standby, or read-only")
 
 // Refused reports whether err is Postgres's verdict on the data itself (data exception, integrity violation, program
 // limit), so that a repetition cannot help.
@@ -69,20 +105,40 @@ func Refused(err error) bool {
 	return false
 }
 
-// Unavailable reports whether err means that the ledger could not be asked, or is in no state to answer (away, full,
-// starting, read-only after a failover, not migrated): anything but a verdict on the data, or the caller giving up.
+// Unavailable reports whether err means that the ledger could not be asked, or is in no state to answer: away, full,
+// starting, read-only after a failover. A verdict on the data or the statement is none of it, nor the caller giving up.
 func Unavailable(err error) bool {
-	switch {
-	case err == nil, errors.Is(err, context.Canceled), errors.Is(err, pgx.ErrNoRows), Refused(err):
+	if err == nil || errors.Is(err, context.Canceled) || errors.Is(err, pgx.ErrNoRows) {
 		return false
 	}
-	var pg *pgconn.PgError
 	var connect *pgconn.ConnectError
-	if errors.As(err, &pg) {
-		return pg.Code != codeStepCompleted
+	if errors.As(err, &connect) {
+		return true // whatever the reason: a wrong password keeps us out as an outage does
 	}
-	return errors.As(err, &connect) || errors.Is(err, context.DeadlineExceeded) || pgconn.Timeout(err) ||
+	var pg *pgconn.PgError
+	if errors.As(err, &pg) {
+		return unavailableState(pg.Code)
+	}
+	return errors.Is(err, context.DeadlineExceeded) || pgconn.Timeout(err) ||
 		pgconn.SafeToRetry(err) || lostConnection(err)
+}
+
+// unavailableState tells by the SQLSTATE (Postgres documentation, appendix A).
+func unavailableState(code string) bool {
+	switch code {
+	case "25006", // read-only: a standby
+		"55P03": // a lock was not to be had in time
+		return true
+	}
+	switch code[:min(len(code), 2)] {
+	case "08", // connection
+		"40", // deadlock, serialization
+		"53", // disk full, out of memory, too many connections
+		"58", // the system under Postgres
+		"XX": // Postgres itself
+		return true
+	}
+	return strings.HasPrefix(code, "57P") // shutting down, starting
 }
 
 // text is s as a Postgres text can hold it, without NUL and in UTF-8; NULL where nothing is left.

@@ -56,7 +56,9 @@ func TestInsertEvents(t *testing.T) {
 	_, err = s.ReadEvent(t.Context(), event.ID("none"))
 	require.ErrorIs(t, err, event.ErrNotFound)
 
-	require.NoError(t, s.CountDuplicates(t.Context(), map[string]int{one.ID: 3}, noon))
+	missing, err := s.CountDuplicates(t.Context(), map[string]int{one.ID: 3, event.ID("stripe:evt_nowhere"): 1}, noon)
+	require.NoError(t, err)
+	require.Equal(t, []string{event.ID("stripe:evt_nowhere")}, missing)
 	require.Equal(t, 3, testkit.Query[int](t, url, `SELECT duplicates FROM webhook_events WHERE id = $1`, one.ID))
 }
 
@@ -219,7 +221,7 @@ func TestClaimPending(t *testing.T) {
 	require.Len(t, claim(noon.Add(2*time.Minute)), 3, "an ended lease is free")
 
 	require.NoError(t, s.MarkDispatched(t.Context(), []event.Event{second[0].Event}, noon))
-	require.NoError(t, s.PostponeDispatch(t.Context(), []store.Postponed{{Event: second[1].Event, Next: noon.Add(time.Hour), Refusal: "bad"}}))
+	require.NoError(t, s.PostponeDispatch(t.Context(), []store.Postponed{{Event: second[1].Event, Next: noon.Add(time.Hour), Refusal: "bad"}}, noon))
 	d, err := s.Find(t.Context(), second[1].ID)
 	require.NoError(t, err)
 	require.Equal(t, "DispatchRefused", *d.LastErrorType)

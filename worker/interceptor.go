@@ -58,7 +58,7 @@ func (a *attempt) ExecuteActivity(ctx context.Context, in *interceptor.ExecuteAc
 	}
 	whole, err := a.fill(ctx, ref)
 	if err != nil {
-		return nil, err
+		return nil, outage(ctx, err)
 	}
 	in.Args[0] = whole
 	defer a.panics.unwinding(activity.GetInfo(ctx).WorkflowExecution.RunID+"/"+whole.Step, telemetry.Failure{
@@ -68,7 +68,25 @@ func (a *attempt) ExecuteActivity(ctx context.Context, in *interceptor.ExecuteAc
 	})
 	result, err := a.Next.ExecuteActivity(ctx, in)
 	a.note(ctx, &whole, err)
-	return result, err
+	return result, outage(ctx, err)
+}
+
+// outagePause is how long an attempt waits for a ledger that is away, where attempts are without limit.
+const outagePause = 10 * time.Second
+
+// outage decides what becomes of an attempt that ended because the ledger did not answer. Where attempts are without limit
+// Temporal repeats it, which adds no history; where they are limited it ends the activity, with the number of attempts
+// that the handler has had, and the workflow schedules the step again once the ledger answers.
+func outage(ctx context.Context, err error) error {
+	info := activity.GetInfo(ctx)
+	if !activities.IsLedgerUnavailable(err) || info.IsLocalActivity {
+		return err
+	}
+	options := temporal.ApplicationErrorOptions{NonRetryable: true, Details: []any{info.Attempt - 1}}
+	if info.RetryPolicy != nil && info.RetryPolicy.MaximumAttempts == 0 {
+		options = temporal.ApplicationErrorOptions{NextRetryDelay: outagePause}
+	}
+	return temporal.NewApplicationErrorWithOptions("the ledger does not answer", routing.LedgerUnavailable, options)
 }
 
 func eventOf(in *interceptor.ExecuteActivityInput) (event.Event, bool) {

@@ -3,11 +3,14 @@ package worker
 import (
 	"context"
 	"time"
+
+	"go.temporal.io/sdk/worker"
 )
 
 // Run keeps a worker running until ctx ends, then lets its attempts finish. A worker cannot start while Temporal is away,
 // and stops by itself when its namespace is gone; Run tries again every few seconds.
 func Run(ctx context.Context, c Config) {
+	worker.SetStickyWorkflowCacheSize(CachedRuns) // of the whole process
 	for {
 		failed := make(chan error, 1)
 		w := newWorker(c, func(err error) {

@@ -19,20 +19,24 @@ const (
 	RetentionSchedule = "hookflow-retention"
 )
 
-// CreateSchedules creates the schedules that are missing. It tries until Temporal answers or ctx ends.
-func CreateSchedules(ctx context.Context, c client.Client, log *slog.Logger) {
-	for pause := time.Second; ; pause = min(2*pause, time.Minute) {
+// scheduleEvery is how often the schedules are looked after: a Temporal that lost its state has lost them too.
+const scheduleEvery = time.Minute
+
+// KeepSchedules creates the schedules that are missing, now and again until ctx ends.
+func KeepSchedules(ctx context.Context, c client.Client, log *slog.Logger) {
+	for pause := time.Second; ctx.Err() == nil; {
 		err := errors.Join(
-			createSchedule(ctx, c, ReconcileSchedule, workflows.ReconcileWorkflow, time.Minute, 10*time.Minute),
+			createSchedule(ctx, c, ReconcileSchedule, workflows.ReconcileWorkflow, time.Minute, time.Hour),
 			createSchedule(ctx, c, RetentionSchedule, workflows.RetentionWorkflow, 24*time.Hour, 23*time.Hour),
 		)
-		if err == nil || ctx.Err() != nil {
-			return
+		if err == nil {
+			pause = scheduleEvery
+		} else if ctx.Err() == nil {
+			log.Warn("the schedules could not be created yet", "error", err)
+			pause = min(2*pause, scheduleEvery)
 		}
-		log.Warn("the schedules could not be created yet", "error", err)
 		select {
 		case <-ctx.Done():
-			return
 		case <-time.After(pause):
 		}
 	}

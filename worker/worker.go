@@ -21,8 +21,16 @@ import (
 	"go.temporal.io/sdk/workflow"
 )
 
-// stopTimeout is how long a stopping worker lets attempts finish; the SDK's default is not at all.
-const stopTimeout = 30 * time.Second
+// stopTimeout is how long a stopping worker waits for each of its three kinds of work, one after the other: workflow tasks,
+// local activities, activities. The SDK's default is not at all.
+const stopTimeout = 10 * time.Second
+
+// slots bounds what runs at a time of each kind, and with it the bodies in memory and the connections in use.
+const slots = 100
+
+// CachedRuns bounds the runs that a process keeps in memory between their workflow tasks. While the ledger is away each may
+// hold a body of a megabyte or two; a run that is not in memory is read again from its history.
+const CachedRuns = 200
 
 // Handlers are the structs whose exported methods are activities, by the prefix of their names: a method M of the struct
 // under "stripe" is the activity stripe.M.
@@ -48,13 +56,16 @@ type Config struct {
 // never fails an event.
 func newWorker(c Config, onFatal func(error)) worker.Worker {
 	w := worker.New(c.Temporal, workflows.TaskQueue, worker.Options{
-		WorkerStopTimeout:                stopTimeout,
-		OnFatalError:                     onFatal,
-		WorkflowPanicPolicy:              worker.BlockWorkflow,
-		DisableRegistrationAliasing:      true,
-		Interceptors:                     []interceptor.WorkerInterceptor{&attempts{store: c.Store, now: c.Now, log: c.Log, steps: c.Steps, panics: panics{report: c.Panicked}}},
-		MaxConcurrentWorkflowTaskPollers: 4,
-		MaxConcurrentActivityTaskPollers: 4,
+		WorkerStopTimeout:                       stopTimeout,
+		OnFatalError:                            onFatal,
+		WorkflowPanicPolicy:                     worker.BlockWorkflow,
+		DisableRegistrationAliasing:             true,
+		Interceptors:                            []interceptor.WorkerInterceptor{&attempts{store: c.Store, now: c.Now, log: c.Log, steps: c.Steps, panics: panics{report: c.Panicked}}},
+		MaxConcurrentActivityExecutionSize:      slots,
+		MaxConcurrentLocalActivityExecutionSize: slots,
+		MaxConcurrentWorkflowTaskExecutionSize:  slots,
+		MaxConcurrentWorkflowTaskPollers:        4,
+		MaxConcurrentActivityTaskPollers:        4,
 	})
 	Register(w, c)
 	return w
@@ -73,6 +84,7 @@ func Register(r Registry, c Config) {
 	}
 	r.RegisterActivityWithOptions(c.Mirror.Begin, activity.RegisterOptions{Name: workflows.Begin})
 	r.RegisterActivityWithOptions(c.Mirror.Finish, activity.RegisterOptions{Name: workflows.Finish})
+	r.RegisterActivityWithOptions(c.Mirror.AwaitLedger, activity.RegisterOptions{Name: workflows.AwaitLedger})
 	for prefix, handler := range c.Handlers {
 		r.RegisterActivityWithOptions(handler, activity.RegisterOptions{Name: prefix + "."})
 	}

@@ -1,6 +1,7 @@
 package workflows
 
 import (
+	"errors"
 	"time"
 
 	"go.temporal.io/sdk/temporal"
@@ -31,15 +32,16 @@ func Reconcile(ctx workflow.Context) (time.Time, error) {
 		}
 	}
 	ctx = workflow.WithActivityOptions(ctx, workflow.ActivityOptions{
-		StartToCloseTimeout: 5 * time.Minute,
+		StartToCloseTimeout: 50 * time.Minute,
 		HeartbeatTimeout:    30 * time.Second,
 		RetryPolicy:         &temporal.RetryPolicy{MaximumAttempts: 3},
 	})
-	var watermark time.Time
-	if err := workflow.ExecuteActivity(ctx, ReconcileClosed, since).Get(ctx, &watermark); err != nil {
-		return since, err
-	}
-	return watermark, workflow.ExecuteActivity(ctx, ReconcileOpen).Get(ctx, nil)
+	watermark := since
+	closed := workflow.ExecuteActivity(ctx, ReconcileClosed, since)
+	open := workflow.ExecuteActivity(ctx, ReconcileOpen)
+	// Each reader works whatever becomes of the other.
+	err := errors.Join(closed.Get(ctx, &watermark), open.Get(ctx, nil))
+	return watermark, err
 }
 
 // Retention deletes the content of final events that are older than the retention; their rows, and with them the

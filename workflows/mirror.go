@@ -31,8 +31,9 @@ func finish(ctx workflow.Context, e event.Event, end routing.FinishInput) error 
 	return mirror(disconnected, Finish, end, nil)
 }
 
-// mirror calls Begin or Finish as a local activity and, when the ledger does not answer within seconds, as an ordinary
-// activity for as long as it takes.
+// mirror calls Begin or Finish as a local activity. When that fails it waits until the ledger answers, with nothing in
+// hand, and calls again; what then still takes longer than a workflow task may (megabytes of payload) is called as an
+// ordinary activity for as long as it takes.
 func mirror(ctx workflow.Context, name string, input, result any) error {
 	local := workflow.WithLocalActivityOptions(ctx, workflow.LocalActivityOptions{
 		StartToCloseTimeout:    mirrorStartToClose,
@@ -41,13 +42,28 @@ func mirror(ctx workflow.Context, name string, input, result any) error {
 			InitialInterval: 100 * time.Millisecond, BackoffCoefficient: 2, MaximumInterval: time.Second,
 		},
 	})
-	err := workflow.ExecuteLocalActivity(local, name, input).Get(ctx, result)
-	if err == nil || final(err) || temporal.IsCanceledError(err) {
-		return err
+	for range 2 {
+		err := workflow.ExecuteLocalActivity(local, name, input).Get(ctx, result)
+		if err == nil || final(err) || temporal.IsCanceledError(err) {
+			return err
+		}
+		if err := awaitLedger(ctx); err != nil {
+			return err
+		}
 	}
-	ordinary := workflow.WithActivityOptions(ctx, workflow.ActivityOptions{
-		StartToCloseTimeout: 10 * time.Second,
-		RetryPolicy:         &temporal.RetryPolicy{InitialInterval: time.Second, BackoffCoefficient: 2, MaximumInterval: mirrorMaximumInterval},
+	return workflow.ExecuteActivity(unlimited(ctx, time.Minute), name, input).Get(ctx, result)
+}
+
+func awaitLedger(ctx workflow.Context) error {
+	return workflow.ExecuteActivity(unlimited(ctx, 10*time.Second), AwaitLedger).Get(ctx, nil)
+}
+
+// unlimited is for activities that must end well, however long it takes.
+func unlimited(ctx workflow.Context, attempt time.Duration) workflow.Context {
+	return workflow.WithActivityOptions(ctx, workflow.ActivityOptions{
+		StartToCloseTimeout: attempt,
+		RetryPolicy: &temporal.RetryPolicy{
+			InitialInterval: time.Second, BackoffCoefficient: 2, MaximumInterval: mirrorMaximumInterval,
+		},
 	})
-	return workflow.ExecuteActivity(ordinary, name, input).Get(ctx, result)
 }

@@ -44,6 +44,8 @@ func TypeOf(scheme string) string {
 const (
 	Begin  = "mirror.Begin"
 	Finish = "mirror.Finish"
+	// AwaitLedger ends when the ledger answers. Its retries add no history, so that it may take as long as it takes.
+	AwaitLedger = "mirror.AwaitLedger"
 )
 
 // Names returns every workflow type of an event, sorted.

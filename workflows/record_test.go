@@ -49,6 +49,7 @@ const (
 	noRoute           = "no_route"
 	bodyInside        = "body_inside_the_input"
 	ledgerAway        = "ledger_unavailable_wait"
+	beginWaited       = "begin_waits_for_the_ledger"
 	beginFellBack     = "begin_as_ordinary_activity"
 	finishFellBack    = "finish_as_ordinary_activity"
 	cancelled         = "cancelled"
@@ -57,7 +58,7 @@ const (
 )
 
 func allOutcomes() []string {
-	return []string{inlineCompleted, ordinaryCompleted, failed, noRoute, bodyInside, ledgerAway, beginFellBack, finishFellBack,
+	return []string{inlineCompleted, ordinaryCompleted, failed, noRoute, bodyInside, ledgerAway, beginWaited, beginFellBack, finishFellBack,
 		cancelled, newerGeneration, resetRun}
 }
 
@@ -127,7 +128,7 @@ func (s *stage) work() {
 	}
 	w.RegisterWorkflowWithOptions(workflows.Reconcile, workflow.RegisterOptions{Name: workflows.ReconcileWorkflow})
 	for name, play := range map[string]any{
-		workflows.Begin: s.begin, workflows.Finish: s.finish, "thing.Handle": s.handle,
+		workflows.Begin: s.begin, workflows.Finish: s.finish, workflows.AwaitLedger: s.awaitLedger, "thing.Handle": s.handle,
 		workflows.ReconcileClosed: func(_ context.Context, since time.Time) (time.Time, error) { return noonUTC, nil },
 		workflows.ReconcileOpen:   s.reconcileOpen,
 	} {
@@ -147,6 +148,11 @@ func (s *stage) begin(ctx context.Context, in routing.BeginInput) (routing.Begin
 	}
 	plan := step(declared)
 	switch in.Event.EventID {
+	case beginWaited:
+		if !s.awaited(ctx) {
+			return routing.BeginResult{}, errors.New("connection refused")
+		}
+		plan = inline(plan)
 	case beginFellBack:
 		if activity.GetInfo(ctx).IsLocalActivity {
 			return routing.BeginResult{}, errors.New("connection refused")
@@ -168,6 +174,20 @@ func (s *stage) finish(ctx context.Context, in routing.FinishInput) error {
 		return errors.New("connection refused")
 	}
 	return nil
+}
+
+// awaitLedger is the ledger's return, for the run that waits for it.
+func (s *stage) awaitLedger(ctx context.Context) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.attempts["await"+activity.GetInfo(ctx).WorkflowExecution.ID]++
+	return nil
+}
+
+func (s *stage) awaited(ctx context.Context) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.attempts["await"+activity.GetInfo(ctx).WorkflowExecution.ID] > 0
 }
 
 func (s *stage) handle(_ context.Context, e event.Event) (any, error) {

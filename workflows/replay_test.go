@@ -133,11 +133,16 @@ func TestHistoriesHoldWhatTheirNamesSay(t *testing.T) {
 			failed:            func(h *historypb.History) bool { return count(h, failedRun) == 1 },
 			noRoute:           func(h *historypb.History) bool { return count(h, marker) == 1 && count(h, completedRun) == 1 },
 			bodyInside:        func(h *historypb.History) bool { return len(startOf(h).Input.Payloads) == 2 },
-			ledgerAway:        func(h *historypb.History) bool { return count(h, timer) > 0 && count(h, completedRun) == 1 },
-			beginFellBack:     func(h *historypb.History) bool { return count(h, scheduled(workflows.Begin)) == 1 },
-			finishFellBack:    func(h *historypb.History) bool { return count(h, scheduled(workflows.Finish)) == 1 },
-			cancelled:         func(h *historypb.History) bool { return count(h, cancelledRun) == 1 },
-			newerGeneration:   func(h *historypb.History) bool { return count(h, marker) == 1 && count(h, completedRun) == 1 },
+			ledgerAway: func(h *historypb.History) bool {
+				return count(h, scheduled(workflows.AwaitLedger)) > 0 && count(h, completedRun) == 1
+			},
+			beginWaited: func(h *historypb.History) bool {
+				return count(h, scheduled(workflows.AwaitLedger)) == 1 && count(h, scheduled(workflows.Begin)) == 0
+			},
+			beginFellBack:   func(h *historypb.History) bool { return count(h, scheduled(workflows.Begin)) == 1 },
+			finishFellBack:  func(h *historypb.History) bool { return count(h, scheduled(workflows.Finish)) == 1 },
+			cancelled:       func(h *historypb.History) bool { return count(h, cancelledRun) == 1 },
+			newerGeneration: func(h *historypb.History) bool { return count(h, marker) == 1 && count(h, completedRun) == 1 },
 			resetRun: func(h *historypb.History) bool {
 				return startOf(h).OriginalExecutionRunId != startOf(h).FirstExecutionRunId || count(h, resetTask) == 1
 			},
@@ -175,7 +180,6 @@ func cancelledRun(e *historypb.HistoryEvent) bool {
 	return e.GetWorkflowExecutionCanceledEventAttributes() != nil
 }
 func marker(e *historypb.HistoryEvent) bool { return e.GetMarkerRecordedEventAttributes() != nil }
-func timer(e *historypb.HistoryEvent) bool  { return e.GetTimerFiredEventAttributes() != nil }
 func resetTask(e *historypb.HistoryEvent) bool {
 	return e.GetWorkflowTaskFailedEventAttributes().GetNewRunId() != ""
 }

@@ -13,39 +13,53 @@ import (
 	"go.temporal.io/sdk/workflow"
 )
 
-const (
-	// ledgerPause and maxLedgerPause space the attempts of a step whose ledger is away; each costs a dozen history events.
-	ledgerPause    = 10 * time.Second
-	maxLedgerPause = 10 * time.Minute
-)
-
-// perform runs one step until it completes or fails for good, and returns its result as JSON.
+// perform runs one step until it completes or fails for good, and returns its result as JSON. An outage of the ledger
+// spends none of the declared attempts: those, and the declared time, are carried over it.
 func perform(ctx workflow.Context, e event.Event, step routing.Step, epoch int) (json.RawMessage, error) {
 	input := e.Ref()
 	input.Step, input.Epoch = step.Name, epoch
+	began := workflow.Now(ctx)
 	if step.Inline {
 		result, err := performInline(ctx, input, step)
 		if err == nil || final(err, step.Options.RetryPolicy.NonRetryableErrorTypes...) || temporal.IsCanceledError(err) {
 			return result, err
 		}
-		if !ledgerAway(err) {
-			// The local attempt was the first of those declared.
-			if step.Options.RetryPolicy.MaximumAttempts == 1 {
-				return nil, err
-			}
-			step.Options.RetryPolicy.MaximumAttempts = max(step.Options.RetryPolicy.MaximumAttempts-1, 0)
-		}
-	}
-	for pause := ledgerPause; ; pause = min(2*pause, maxLedgerPause) {
-		var result json.RawMessage
-		err := workflow.ExecuteActivity(workflow.WithActivityOptions(ctx, activityOptions(step)), step.Activity, input).Get(ctx, &result)
-		if !ledgerAway(err) {
-			return result, err
-		}
-		if err := workflow.Sleep(ctx, pause); err != nil {
+		// The local attempt was the first of those declared.
+		if !ledgerAway(err) && !spend(&step, 1) {
 			return nil, err
 		}
 	}
+	for {
+		var result json.RawMessage
+		left := remaining(step, workflow.Now(ctx).Sub(began))
+		err := workflow.ExecuteActivity(workflow.WithActivityOptions(ctx, activityOptions(left)), step.Activity, input).Get(ctx, &result)
+		if !ledgerAway(err) {
+			return result, err
+		}
+		spend(&step, attemptsOf(err))
+		if err := awaitLedger(ctx); err != nil {
+			return nil, err
+		}
+	}
+}
+
+// spend takes attempts off those declared, and reports whether there are any left. Zero declared is without limit.
+func spend(step *routing.Step, attempts int32) bool {
+	most := &step.Options.RetryPolicy.MaximumAttempts
+	if *most == 0 {
+		return true
+	}
+	left := *most - attempts
+	*most = max(left, 1)
+	return left > 0
+}
+
+// remaining is the step with what is left of its schedule_to_close_timeout.
+func remaining(step routing.Step, spent time.Duration) routing.Step {
+	if limit := step.Options.ScheduleToCloseTimeout.Std(); limit > 0 {
+		step.Options.ScheduleToCloseTimeout = routing.Duration(max(limit-spent, time.Second))
+	}
+	return step
 }
 
 // performInline makes the first attempt in the workflow task at hand, without an activity task of its own.
@@ -118,6 +132,16 @@ func final(err error, declared ...string) bool {
 		return false
 	}
 	return application.NonRetryable() || slices.Contains(declared, application.Type())
+}
+
+// attemptsOf returns how many attempts the handler had made when the ledger went away.
+func attemptsOf(err error) int32 {
+	var application *temporal.ApplicationError
+	var attempts int32
+	if errors.As(err, &application) && application.HasDetails() {
+		_ = application.Details(&attempts) // without readable details none is counted
+	}
+	return attempts
 }
 
 func ledgerAway(err error) bool {

@@ -25,6 +25,7 @@ type story struct {
 	*testsuite.TestWorkflowEnvironment
 	begun    []routing.BeginInput
 	finished []routing.FinishInput
+	awaits   int         // of the ledger, two in three in vain
 	attempts []time.Time // of the handler, by the environment's clock
 }
 
@@ -53,6 +54,12 @@ func tell(t *testing.T, plan routing.Plan, handle func(attempt int) (any, error)
 		s.finished = append(s.finished, in)
 		return nil
 	}, activity.RegisterOptions{Name: workflows.Finish})
+	s.RegisterActivityWithOptions(func(context.Context) error {
+		if s.awaits++; s.awaits%3 != 0 {
+			return errors.New("connection refused")
+		}
+		return nil
+	}, activity.RegisterOptions{Name: workflows.AwaitLedger})
 	s.RegisterActivityWithOptions(func(_ context.Context, e event.Event) (any, error) {
 		s.attempts = append(s.attempts, s.Now())
 		return handle(len(s.attempts))
@@ -190,52 +197,64 @@ func TestBodyInsideTheInput(t *testing.T) {
 	require.Equal(t, packed, s.begun[0].Body)
 }
 
-// An outage of the ledger spends none of the declared attempts.
+// An outage of the ledger spends none of the declared attempts, and gives none back.
 func TestLedgerUnavailable(t *testing.T) {
 	t.Parallel()
-	away := temporal.NewNonRetryableApplicationError("away", routing.LedgerUnavailable, nil)
-	once := policy
-	once.RetryPolicy.MaximumAttempts = 2
-	for name, plan := range map[string]routing.Plan{"ordinary": step(once), "inline": inline(step(once))} {
+	away := func(attempts int) error {
+		return temporal.NewApplicationErrorWithOptions("away", routing.LedgerUnavailable,
+			temporal.ApplicationErrorOptions{NonRetryable: true, Details: []any{attempts}})
+	}
+	failing := errors.New("the handler's own failure")
+	for name, c := range map[string]struct {
+		plan     routing.Plan
+		ends     []error // of each attempt in turn; the last for all others
+		attempts int
+		status   event.Status
+	}{
+		"ordinary":               {step(policy), []error{away(0), away(0), failing, nil}, 4, event.Completed},
+		"inline":                 {inline(step(policy)), []error{away(0), away(0), failing, nil}, 4, event.Completed},
+		"five failures in all":   {step(policy), []error{failing, failing, away(2), failing, away(1), failing, failing}, 7, event.Failed},
+		"the inline one is one":  {inline(step(policy)), []error{failing, away(0), failing, away(1), failing}, 7, event.Failed},
+		"none is left but tries": {step(policy), []error{failing, failing, failing, failing, away(4), nil}, 6, event.Completed},
+	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			s := tell(t, plan, func(attempt int) (any, error) {
-				switch {
-				case attempt <= 3:
-					return nil, away
-				case attempt == 4:
-					return nil, errors.New("the handler's own failure")
-				}
-				return "done", nil
+			s := tell(t, c.plan, func(attempt int) (any, error) {
+				return "done", c.ends[min(attempt, len(c.ends))-1]
 			})
 			s.ExecuteWorkflow(workflows.Stripe, ref("stripe"), nil)
-			require.NoError(t, s.GetWorkflowError())
-			require.Len(t, s.attempts, 5)
-			require.Equal(t, event.Completed, s.finished[0].Status)
+			require.Equal(t, c.status == event.Failed, s.GetWorkflowError() != nil)
+			require.Len(t, s.attempts, c.attempts)
+			require.Equal(t, c.status, s.finished[0].Status)
 		})
 	}
 }
 
+// Begin and Finish wait for the ledger with nothing in hand, and become ordinary activities when they take too long.
 func TestMirrorWaitsForTheLedger(t *testing.T) {
 	t.Parallel()
 	s := tell(t, step(policy), func(int) (any, error) { return "done", nil })
 	begins, finishes := 0, 0
 	s.OnActivity(workflows.Begin, mock.Anything, mock.Anything).Return(func(context.Context, routing.BeginInput) (routing.BeginResult, error) {
-		if begins++; begins < 12 {
+		if begins++; s.awaits == 0 {
 			return routing.BeginResult{}, errors.New("connection refused")
 		}
 		return routing.BeginResult{Plan: step(policy)}, nil
 	})
 	s.OnActivity(workflows.Finish, mock.Anything, mock.Anything).Return(func(context.Context, routing.FinishInput) error {
-		if finishes++; finishes < 12 {
-			return errors.New("connection refused")
+		if finishes++; s.awaits < 9 { // after two waits of three tries, beside that of Begin
+			return errors.New("too slow for a local activity")
+		}
+		if finishes++; finishes%2 == 1 {
+			return errors.New("once more")
 		}
 		return nil
 	})
 	s.ExecuteWorkflow(workflows.Stripe, ref("stripe"), nil)
 	require.NoError(t, s.GetWorkflowError())
-	require.Equal(t, 12, begins, "local attempts, then ordinary ones: here ten at most, on a server for as long as it takes")
-	require.Equal(t, 12, finishes)
+	require.Equal(t, 9, s.awaits)
+	require.Greater(t, begins, 2)
+	require.Greater(t, finishes, 4)
 }
 
 func TestRowMissing(t *testing.T) {

@@ -87,7 +87,7 @@ func assemble(ctx context.Context, p plan) (*app, error) {
 			},
 			Housekeeping: &activities.Housekeeping{
 				Store: a.store, Temporal: a.temporal, WorkflowTypes: workflows.Names(), Now: p.now, Log: a.log,
-				Retention: p.config.PayloadRetention,
+				Retention: p.config.PayloadRetention, Failed: a.telemetry.CaptureFinalFailure,
 			},
 		}
 	}
@@ -156,7 +156,7 @@ func (a *app) serve(ctx context.Context, at listeners) error {
 	dispatching.Go(func() { a.intake.Run(intakeCtx) })
 	if a.worker != nil {
 		working.Go(func() { worker.Run(workerCtx, *a.worker) })
-		working.Go(func() { worker.CreateSchedules(workerCtx, a.temporal, a.log) })
+		working.Go(func() { worker.KeepSchedules(workerCtx, a.temporal, a.log) })
 	}
 	servers, failed := a.listen(at)
 	var err error
@@ -168,7 +168,10 @@ func (a *app) serve(ctx context.Context, at listeners) error {
 	draining, cancel := context.WithTimeout(background, drainTime)
 	defer cancel()
 	for _, s := range servers {
-		err = errors.Join(err, s.Shutdown(draining))
+		if stopErr := s.Shutdown(draining); stopErr != nil {
+			a.log.Warn("some requests did not end in time", "error", stopErr)
+			_ = s.Close() // their senders come again
+		}
 	}
 	stopIntake()
 	dispatching.Wait()

@@ -1,0 +1,149 @@
+package activities
+
+import (
+	"context"
+	"errors"
+
+	"hookflow/event"
+	"hookflow/routing"
+	"hookflow/store"
+	"hookflow/telemetry"
+
+	commonpb "go.temporal.io/api/common/v1"
+	enums "go.temporal.io/api/enums/v1"
+	"go.temporal.io/api/serviceerror"
+	workflowpb "go.temporal.io/api/workflow/v1"
+	"go.temporal.io/sdk/converter"
+	"golang.org/x/time/rate"
+)
+
+// openRowOf returns the row of a closed run when it is not final, event.ErrNotFound otherwise. A run that closed before
+// it wrote the rows of an event which only Temporal had gets them written here.
+func (h *Housekeeping) openRowOf(ctx context.Context, run *commonpb.WorkflowExecution) (store.OpenRow, error) {
+	// The id is made from the key, which the workflow ID is unless the event's id was hashed for it.
+	id := event.ID(run.WorkflowId)
+	if known, err := h.Store.Known(ctx, id); err != nil || known {
+		if err != nil {
+			return store.OpenRow{}, err
+		}
+		return h.Store.FindOpen(ctx, id)
+	}
+	e, err := h.inputOf(ctx, run)
+	if err != nil {
+		return store.OpenRow{}, err
+	}
+	if e.Body != nil {
+		fresh, err := h.Store.InsertEvents(ctx, []store.Arrival{{Event: &e}})
+		if err != nil {
+			return store.OpenRow{}, err
+		}
+		if fresh[e.ID] {
+			h.Log.Warn("an event whose run closed before it began is written to the ledger", "key", e.Key())
+		}
+	}
+	return h.Store.FindOpen(ctx, e.ID)
+}
+
+// inputOf reads the event, with its body where that is inside, from the first event of a run's history.
+func (h *Housekeeping) inputOf(ctx context.Context, run *commonpb.WorkflowExecution) (event.Event, error) {
+	var e event.Event
+	var packed []byte
+	history := h.Temporal.GetWorkflowHistory(ctx, run.WorkflowId, run.RunId, false, enums.HISTORY_EVENT_FILTER_TYPE_ALL_EVENT)
+	if !history.HasNext() {
+		return e, event.ErrNotFound
+	}
+	first, err := history.Next()
+	var gone *serviceerror.NotFound
+	switch {
+	case errors.As(err, &gone):
+		return e, event.ErrNotFound
+	case err != nil:
+		return e, err
+	}
+	payloads := first.GetWorkflowExecutionStartedEventAttributes().GetInput().GetPayloads()
+	if len(payloads) == 0 || converter.GetDefaultDataConverter().FromPayload(payloads[0], &e) != nil {
+		return e, event.ErrNotFound // not a run of ours
+	}
+	if len(payloads) > 1 && converter.GetDefaultDataConverter().FromPayload(payloads[1], &packed) == nil && packed != nil {
+		if body, err := event.Unpack(packed); err == nil {
+			e.Body = body
+		}
+	}
+	return e, nil
+}
+
+// reconcile compares a row with the newest run of its workflow ID. Every write is for the generation and status that
+// were read: what moves meanwhile is left alone.
+func (h *Housekeeping) reconcile(ctx context.Context, open store.OpenRow, limit *rate.Limiter) error {
+	if err := limit.Wait(ctx); err != nil {
+		return err
+	}
+	newest, err := h.Temporal.DescribeWorkflowExecution(ctx, open.WorkflowID, "")
+	var notFound *serviceerror.NotFound
+	if errors.As(err, &notFound) {
+		return h.redispatch(ctx, open, "Temporal knows no run")
+	}
+	if err != nil {
+		return err
+	}
+	info := newest.WorkflowExecutionInfo
+	run := event.Run{RunID: info.Execution.RunId, OriginalRunID: info.FirstRunId, Generation: generationOf(info)}
+	switch {
+	case info.Status == enums.WORKFLOW_EXECUTION_STATUS_RUNNING:
+		return nil
+	case run.Generation < open.Generation && (open.Status == event.Pending || run.OriginalRunID != open.OriginalRunID):
+		return h.redispatch(ctx, open, "only runs of older generations are known")
+	case info.Status == enums.WORKFLOW_EXECUTION_STATUS_COMPLETED:
+		return h.regenerate(ctx, open)
+	case info.Status == enums.WORKFLOW_EXECUTION_STATUS_CANCELED:
+		return h.fail(ctx, open, run, "the run was cancelled", routing.Cancelled)
+	case info.Status == enums.WORKFLOW_EXECUTION_STATUS_TERMINATED:
+		return h.fail(ctx, open, run, "the run was terminated", "terminated")
+	case info.Status == enums.WORKFLOW_EXECUTION_STATUS_TIMED_OUT:
+		return h.fail(ctx, open, run, "the run timed out", "timed_out")
+	}
+	return h.fail(ctx, open, run, "the run failed; Temporal has the reason", "")
+}
+
+// generationOf reads the generation of a run from its memo; without one it is 0.
+func generationOf(info *workflowpb.WorkflowExecutionInfo) int {
+	var generation int
+	if payload := info.GetMemo().GetFields()[event.GenerationMemo]; payload != nil {
+		_ = converter.GetDefaultDataConverter().FromPayload(payload, &generation) // an unreadable one is 0
+	}
+	return generation
+}
+
+func (h *Housekeeping) redispatch(ctx context.Context, open store.OpenRow, why string) error {
+	done, err := h.Store.Redispatch(ctx, open)
+	if done {
+		h.Log.Warn("an event is dispatched again", "key", open.Key(), "generation", open.Generation, "why", why)
+	}
+	return err
+}
+
+// regenerate runs an event anew whose run completed, which it does only after the row was final: the ledger is older than
+// the run (restored from a backup), and the effects in it are gone with the row's end. Steps that the ledger still knows
+// as completed are not repeated.
+func (h *Housekeeping) regenerate(ctx context.Context, open store.OpenRow) error {
+	done, err := h.Store.Regenerate(ctx, open)
+	if done {
+		h.Log.Warn("an event is run anew: its run completed, and the ledger has forgotten it", "key", open.Key(), "generation", open.Generation+1)
+	}
+	return err
+}
+
+func (h *Housekeeping) fail(ctx context.Context, open store.OpenRow, run event.Run, message, errorType string) error {
+	done, err := h.Store.Settle(ctx, open, run, event.Failed, message, errorType, h.Now())
+	if !done {
+		return err
+	}
+	h.Log.Warn("an event is ended as its run was", "key", open.Key(), "generation", open.Generation, "why", message)
+	if h.Failed != nil {
+		h.Failed(telemetry.Failure{
+			EventID:  telemetry.FailureID(run.OriginalRunID, open.Generation),
+			Provider: open.Provider, Type: open.Type, WorkflowID: open.WorkflowID, ErrorType: errorType, Message: message,
+		})
+	}
+	return nil
+}
