@@ -5,6 +5,7 @@ import (
 	"net/url"
 	"strings"
 	"testing"
+	"time"
 
 	toxiproxy "github.com/Shopify/toxiproxy/v2"
 	"github.com/prometheus/client_golang/prometheus"
@@ -47,8 +48,27 @@ func (p *Proxy) Refuse() { p.proxy.Stop() }
 // Silence lets requests through and drops every response, so that nobody knows what became of a request.
 func (p *Proxy) Silence() {
 	p.t.Helper()
+	p.misbehave("silence", "timeout", `{"timeout":0}`)
+}
+
+// CutResponses loses responses: each piece of one that arrives is, with the probability p, dropped together with its
+// connection. The requests were carried out, and who made them is told that they were not.
+func (p *Proxy) CutResponses(probability float64, seed uint64) {
+	p.t.Helper()
+	p.misbehave("cut", "cut_responses", fmt.Sprintf(`{"probability":%g,"seed":%d}`, probability, seed))
+}
+
+// Delay holds back what comes from the server by some time, more or less jitter.
+func (p *Proxy) Delay(by, jitter time.Duration) {
+	p.t.Helper()
+	p.misbehave("delay", "latency", fmt.Sprintf(`{"latency":%d,"jitter":%d}`, by.Milliseconds(), jitter.Milliseconds()))
+}
+
+// misbehave adds a toxic to what comes from the server.
+func (p *Proxy) misbehave(name, kind, attributes string) {
+	p.t.Helper()
 	_, err := p.proxy.Toxics.AddToxicJson(strings.NewReader(
-		fmt.Sprintf(`{"name":"silence","type":"timeout","stream":"downstream","toxicity":1,"attributes":{"timeout":%d}}`, 0)))
+		fmt.Sprintf(`{"name":%q,"type":%q,"stream":"downstream","toxicity":1,"attributes":%s}`, name, kind, attributes)))
 	require.NoError(p.t, err)
 }
 

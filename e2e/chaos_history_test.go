@@ -1,0 +1,165 @@
+package e2e_test
+
+import (
+	"context"
+	"net/http"
+	"slices"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"golang.org/x/time/rate"
+)
+
+// What a sender knows after a request, in the words of Jepsen.
+const (
+	saidOK   = "ok"   // 200: the event is kept
+	saidFail = "fail" // 4xx: it is not
+	saidInfo = "info" // 503 or no answer: nobody knows
+)
+
+// line is one request in the history of a test.
+type line struct {
+	key, result, outcome string
+	status               int // 0 without an answer
+	latency              time.Duration
+	header               http.Header
+}
+
+// history is what the senders saw.
+type history struct {
+	mu    sync.Mutex
+	lines []line
+}
+
+func (h *history) add(l line) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.lines = append(h.lines, l)
+}
+
+// all is a copy of the lines so far.
+func (h *history) all() []line {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	return slices.Clone(h.lines)
+}
+
+// mark is a place in the history, for since.
+func (h *history) mark() int { return len(h.all()) }
+
+func (h *history) since(mark int) []line { return h.all()[mark:] }
+
+// keys are the events of which the senders heard one of the results at least once.
+func (h *history) keys(results ...string) map[string]bool {
+	found := map[string]bool{}
+	for _, l := range h.all() {
+		if slices.Contains(results, l.result) {
+			found[l.key] = true
+		}
+	}
+	return found
+}
+
+// tally counts lines by what was answered: "200 accepted", "Service Unavailable", "no answer".
+func tally(lines []line) map[string]int {
+	counts := map[string]int{}
+	for _, l := range lines {
+		counts[l.outcome]++
+	}
+	return counts
+}
+
+// quantile is the latency that a part p of the answered requests did not exceed.
+func quantile(lines []line, p float64) time.Duration {
+	var times []time.Duration
+	for _, l := range lines {
+		if l.status != 0 {
+			times = append(times, l.latency)
+		}
+	}
+	if len(times) == 0 {
+		return 0
+	}
+	slices.Sort(times)
+	return times[min(int(p*float64(len(times))), len(times)-1)]
+}
+
+// address leads the senders to a server, which may go and come back elsewhere.
+type address struct{ url atomic.Pointer[string] }
+
+func at(s *server) *address {
+	a := &address{}
+	a.move(s)
+	return a
+}
+
+func (a *address) move(s *server) { a.url.Store(&s.webhooks) }
+
+// once posts d and writes the line.
+func (c *chaos) once(to *address, d *delivery) line {
+	began := time.Now()
+	got, err := d.try(c.t.Context(), *to.url.Load())
+	l := line{key: d.key(), latency: time.Since(began), result: saidInfo, outcome: "no answer"}
+	if err == nil {
+		l.status, l.outcome, l.header = got.status, describe(got), got.header
+		switch {
+		case got.status == http.StatusOK:
+			l.result = saidOK
+		case got.status < 500:
+			l.result = saidFail
+		}
+	}
+	c.history.add(l)
+	return l
+}
+
+// retryPause is how long a sender waits before it comes again; providers wait longer.
+const retryPause = 50 * time.Millisecond
+
+// persist posts d until the answer is 200, as providers do.
+func (c *chaos) persist(to *address, d *delivery) {
+	again := time.NewTicker(retryPause)
+	defer again.Stop()
+	for c.t.Context().Err() == nil {
+		if l := c.once(to, d); l.result != saidInfo {
+			return
+		}
+		<-again.C
+	}
+}
+
+// postAll posts deliveries side by side.
+func (c *chaos) postAll(to *address, senders int, all []*delivery, post func(*address, *delivery)) {
+	todo := make(chan *delivery, len(all))
+	for _, d := range all {
+		todo <- d
+	}
+	close(todo)
+	var posting sync.WaitGroup
+	for range senders {
+		posting.Go(func() {
+			for d := range todo {
+				post(to, d)
+			}
+		})
+	}
+	posting.Wait()
+}
+
+// postFor posts fresh checkouts at a rate per second for a time, each by its own goroutine so that a slow answer holds up
+// nobody, and waits for the answers.
+func (c *chaos) postFor(long time.Duration, perSecond float64, to *address, post func(*address, *delivery)) {
+	ctx, cancel := context.WithTimeout(c.t.Context(), long)
+	defer cancel()
+	pace := rate.NewLimiter(rate.Limit(perSecond), 1)
+	var posting sync.WaitGroup
+	for pace.Wait(ctx) == nil {
+		d := c.checkout()
+		posting.Go(func() { post(to, d) })
+	}
+	posting.Wait()
+}
+
+// try is once for postAll and postFor.
+func (c *chaos) try(to *address, d *delivery) { c.once(to, d) }
