@@ -102,7 +102,18 @@ func (c *chaos) requireSound() map[string]kept {
 	c.t.Helper()
 	c.settled()
 	rows := c.ledger()
-	ok, known := c.history.keys(saidOK), c.history.keys(saidOK, saidInfo)
+	wrong := c.history.against(rows)
+	require.Empty(c.t, wrong.lines, "seed %d", c.seed)
+	c.requireRunsAsRows(rows)
+	c.t.Logf("%d requests %v; %d events, %d acknowledged; lost 0, double 0, ghost 0; p50 %s, p99 %s",
+		len(c.history.all()), tally(c.history.all()), len(rows), len(c.history.keys(saidOK)),
+		quantile(c.history.all(), 0.5).Round(100*time.Microsecond), quantile(c.history.all(), 0.99).Round(time.Millisecond))
+	return rows
+}
+
+// against compares what the senders heard with what became of it.
+func (h *history) against(rows map[string]kept) findings {
+	ok, known := h.keys(saidOK), h.keys(saidOK, saidInfo)
 	var wrong findings
 	for key := range ok {
 		if rows[key].Status != string(event.Completed) {
@@ -120,12 +131,7 @@ func (c *chaos) requireSound() map[string]kept {
 			wrong.add("hollow", key, "completed with %d effects and %d completed steps", row.Effects, row.Steps)
 		}
 	}
-	require.Empty(c.t, wrong.lines, "seed %d", c.seed)
-	c.requireRunsAsRows(rows)
-	c.t.Logf("%d requests %v; %d events, %d acknowledged; lost 0, double 0, ghost 0; p50 %s, p99 %s",
-		len(c.history.all()), tally(c.history.all()), len(rows), len(ok),
-		quantile(c.history.all(), 0.5).Round(100*time.Microsecond), quantile(c.history.all(), 0.99).Round(time.Millisecond))
-	return rows
+	return wrong
 }
 
 // requireRunsAsRows requires one run per event and generation, ended as the row says, and no other run. Visibility is

@@ -147,16 +147,33 @@ func (c *chaos) postAll(to *address, senders int, all []*delivery, post func(*ad
 	posting.Wait()
 }
 
-// postFor posts fresh checkouts at a rate per second for a time, each by its own goroutine so that a slow answer holds up
-// nobody, and waits for the answers.
+// postFor posts fresh checkouts at a rate per second for a time and waits for the answers.
 func (c *chaos) postFor(long time.Duration, perSecond float64, to *address, post func(*address, *delivery)) {
 	ctx, cancel := context.WithTimeout(c.t.Context(), long)
 	defer cancel()
+	c.postUntil(ctx, perSecond, to, post)
+}
+
+// postUntil is postFor until ctx ends. Each delivery has a goroutine of its own, so that a slow answer holds up nobody.
+func (c *chaos) postUntil(ctx context.Context, perSecond float64, to *address, post func(*address, *delivery)) {
 	pace := rate.NewLimiter(rate.Limit(perSecond), 1)
 	var posting sync.WaitGroup
 	for pace.Wait(ctx) == nil {
 		d := c.checkout()
 		posting.Go(func() { post(to, d) })
+	}
+	posting.Wait()
+}
+
+// pace posts deliveries at a rate per second and waits for the answers.
+func (c *chaos) pace(perSecond float64, all []*delivery, post func(*delivery)) {
+	limit := rate.NewLimiter(rate.Limit(perSecond), 1)
+	var posting sync.WaitGroup
+	for _, d := range all {
+		if limit.Wait(c.t.Context()) != nil {
+			break
+		}
+		posting.Go(func() { post(d) })
 	}
 	posting.Wait()
 }

@@ -1,0 +1,103 @@
+package e2e_test
+
+import (
+	"context"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+)
+
+// awaitAnswers waits until the senders got n answers since a mark.
+func (c *chaos) awaitAnswers(mark, n int) {
+	c.t.Helper()
+	until(c.t, "senders are answered", func() bool { return len(c.history.since(mark)) >= n })
+}
+
+// awaitBegun waits until a worker has begun n events.
+func (c *chaos) awaitBegun(n int) {
+	c.t.Helper()
+	until(c.t, "events are begun", func() bool { return c.rows("started_at IS NOT NULL") >= n })
+}
+
+// Workers are killed while events arrive and are handled; a worker's death is noticed by Temporal, not by us.
+func TestChaosWorkerKilled(t *testing.T) {
+	t.Parallel()
+	c := unleash(t, install(t))
+	events, kills := scaled(200, 1000), scaled(3, 10)
+	to := at(c.serve("--only", "api"))
+	worker := c.serve("--only", "worker")
+	posted := make(chan struct{})
+	go func() {
+		defer close(posted)
+		c.postAll(to, 4, c.checkoutsOf(events), c.try)
+	}()
+	for i := range kills {
+		c.awaitBegun((i + 1) * events / (kills + 2))
+		worker.kill()
+		worker = c.serve("--only", "worker")
+	}
+	last := time.Now()
+	<-posted
+	c.settled()
+	c.within("all final after the last kill", time.Since(last), 2*time.Minute)
+	require.Len(t, c.requireSound(), events)
+	require.Equal(t, events, tally(c.history.all())["200 accepted"], "no sender notices a worker's death")
+}
+
+// The process that answers is killed between any two of reading, keeping, answering and starting; senders come again.
+func TestChaosAPIKilled(t *testing.T) {
+	t.Parallel()
+	c := unleash(t, install(t))
+	events, kills := scaled(200, 1000), scaled(3, 10)
+	s := c.serve("--only", "api")
+	to := at(s)
+	worker := c.serve("--only", "worker")
+	posted := make(chan struct{})
+	go func() {
+		defer close(posted)
+		c.postAll(to, 16, c.checkoutsOf(events), c.persist)
+	}()
+	for range kills {
+		c.awaitAnswers(c.history.mark(), events/(kills+2))
+		s.kill()
+		s = c.serve("--only", "api")
+		to.move(s)
+	}
+	<-posted
+	require.Len(t, c.requireSound(), events)
+	worker.drain()
+}
+
+// Deploys: a new process starts beside the old one, takes its traffic, and the old one is asked to stop, over and over.
+// Nobody's request is refused.
+func TestChaosRollingStops(t *testing.T) {
+	t.Parallel()
+	c := unleash(t, install(t))
+	s := c.serve()
+	to := at(s)
+	deploys := scaled(3, 20)
+	ctx, enough := context.WithCancel(t.Context())
+	posted := make(chan struct{})
+	go func() {
+		defer close(posted)
+		c.postUntil(ctx, scaled(30.0, 50.0), to, c.try)
+	}()
+	var slowest time.Duration
+	for range deploys {
+		c.awaitAnswers(c.history.mark(), scaled(10, 100))
+		next := c.serve()
+		to.move(next)
+		began := time.Now()
+		require.Zero(t, s.stop(t, syscall.SIGTERM), "%s", s.stderr)
+		slowest = max(slowest, time.Since(began))
+		s = next
+	}
+	enough()
+	<-posted
+	require.Empty(t, c.history.keys(saidInfo, saidFail), "%v", tally(c.history.all()))
+	c.within("slowest drain", slowest, 30*time.Second)
+	c.requireSound()
+	s.drain()
+}

@@ -1,0 +1,200 @@
+package e2e_test
+
+import (
+	"os/exec"
+	"strconv"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"hookflow/internal/devstack"
+	"hookflow/internal/testkit"
+	"hookflow/migrations"
+
+	"github.com/stretchr/testify/require"
+)
+
+// While Postgres refuses connections senders post on and hear 200, since Temporal keeps the events; the rows follow.
+func TestChaosPostgresRefuses(t *testing.T) {
+	t.Parallel()
+	in, postgres, _ := proxied(t)
+	c := unleash(t, in)
+	c.throughLedgerOutage(c.serve(), postgres.Refuse, postgres.Heal)
+}
+
+// A Postgres that stands still, every process of it, keeps its connections and answers nothing.
+func TestChaosPostgresStalls(t *testing.T) {
+	t.Parallel()
+	pg, in := installAlone(t)
+	c := unleash(t, in)
+	c.throughLedgerOutage(c.serve(), func() { freeze(t, pg.Pid) }, func() { thaw(t, pg.Pid) })
+}
+
+// throughLedgerOutage posts before, during and after an outage of Postgres.
+func (c *chaos) throughLedgerOutage(s *server, begin, end func()) {
+	c.t.Helper()
+	to := at(s)
+	c.postAll(to, 2, c.checkoutsOf(10), c.try)
+	c.settled()
+	mark := c.history.mark()
+	begin()
+	c.postFor(outage(), duringOutages, to, c.try)
+	end()
+	healed := time.Now()
+	during := c.history.since(mark)
+	require.Equal(c.t, map[string]int{"200 accepted": len(during)}, tally(during))
+	c.t.Logf("while Postgres is away: p50 %s, p99 %s", quantile(during, 0.5), quantile(during, 0.99))
+	c.settled()
+	c.within("rows of all events, final, after the heal", time.Since(healed), time.Minute)
+	c.requireSound()
+	until(c.t, "the ledger is used again", func() bool { return s.labelled("hookflow_place_available", "ledger") == 1 })
+	c.once(to, c.checkout())
+	c.requireSound()
+}
+
+// installAlone is an installation with a Postgres that no other test uses.
+func installAlone(t *testing.T) (*devstack.Postgres, *installation) {
+	t.Helper()
+	pg, err := devstack.StartPostgres(t.Context(), devstack.PostgresOptions{Fast: true, DieWithParent: true})
+	require.NoError(t, err)
+	t.Cleanup(pg.Kill)
+	_, err = migrations.Up(t.Context(), pg.URL())
+	require.NoError(t, err)
+	in := installWithoutServers(t)
+	in.useTemporal(pg.URL())
+	return pg, in
+}
+
+// useTemporal gives an installation a database and a namespace of its own.
+func (in *installation) useTemporal(database string) {
+	in.t.Helper()
+	namespace := testkit.Namespace(in.t)
+	in.database, in.temporal = database, testkit.Client(in.t, namespace)
+	in.env["DATABASE_URL"], in.env["TEMPORAL_ADDRESS"], in.env["TEMPORAL_NAMESPACE"] = database, testkit.TemporalAddress(in.t), namespace
+}
+
+// freeze stops a process and its children, the parent first, so that it makes no more of them.
+func freeze(t *testing.T, pid int) {
+	t.Helper()
+	require.NoError(t, syscall.Kill(pid, syscall.SIGSTOP))
+	for _, child := range childrenOf(t, pid) {
+		_ = syscall.Kill(child, syscall.SIGSTOP) // one may have ended meanwhile
+	}
+}
+
+func thaw(t *testing.T, pid int) {
+	t.Helper()
+	for _, child := range childrenOf(t, pid) {
+		_ = syscall.Kill(child, syscall.SIGCONT)
+	}
+	require.NoError(t, syscall.Kill(pid, syscall.SIGCONT))
+}
+
+func childrenOf(t *testing.T, pid int) []int {
+	t.Helper()
+	out, err := exec.Command("ps", "-A", "-o", "pid=,ppid=").Output()
+	require.NoError(t, err)
+	var children []int
+	for row := range strings.Lines(string(out)) {
+		fields := strings.Fields(row)
+		if len(fields) == 2 && fields[1] == strconv.Itoa(pid) {
+			child, err := strconv.Atoi(fields[0])
+			require.NoError(t, err)
+			children = append(children, child)
+		}
+	}
+	require.NotEmpty(t, children)
+	return children
+}
+
+// retrieving has one step, which calls Stripe's API and is tried again for as long as it takes.
+const retrieving = `
+policies:
+  patiently:
+    start_to_close_timeout: 5s
+    retry_policy: {initial_interval: 500ms, backoff_coefficient: 2, maximum_interval: 5s}
+routes:
+  - provider: stripe
+    type: checkout.session.*
+    steps: [{activity: stripe.RetrieveCheckout, policy: patiently}]
+`
+
+// Runs that are in flight when Postgres goes away wait for it without filling their histories.
+func TestChaosPostgresAwayUnderRuns(t *testing.T) {
+	t.Parallel()
+	in, postgres, _ := proxied(t)
+	in, api := in.withStripeAPI()
+	c := unleash(t, in.routed(retrieving))
+	flying := scaled(50, 2000)
+	to := at(c.serve())
+
+	api.outOfOrder.Store(true)
+	undisturbed := c.checkoutsOf(5)
+	c.postAll(to, 5, undisturbed, c.try)
+	until(t, "handlers fail and are tried again", func() bool { return c.rows("attempts > 0") == len(undisturbed) })
+	api.outOfOrder.Store(false)
+	c.settled()
+	usual := c.longest()
+
+	api.outOfOrder.Store(true)
+	c.postAll(to, 16, c.checkoutsOf(flying), c.persist)
+	require.Eventually(t, func() bool { return c.rows("attempts > 0") == len(undisturbed)+flying }, scaled(patience, 5*time.Minute), 100*time.Millisecond)
+	postgres.Refuse()
+	api.outOfOrder.Store(false)
+	<-time.After(scaled(5*time.Second, 10*time.Minute))
+	postgres.Heal()
+	healed := time.Now()
+	c.settled()
+	c.within("all runs end after Postgres's return", time.Since(healed), scaled(time.Minute, 2*time.Minute))
+	c.requireSound()
+	longest := c.longest()
+	t.Logf("history events of a run: %d without an outage, at most %d with one", usual, longest)
+	require.LessOrEqual(t, longest, usual+8)
+}
+
+// longest is the length of the longest history of an event's run, once visibility shows all of them closed.
+func (c *chaos) longest() int64 {
+	c.t.Helper()
+	var longest int64
+	until(c.t, "all runs are closed", func() bool {
+		longest = 0
+		for _, runs := range c.temporalRuns() {
+			for _, run := range runs {
+				if run.length == 0 {
+					return false
+				}
+				longest = max(longest, run.length)
+			}
+		}
+		return longest > 0
+	})
+	return longest
+}
+
+// With both stores away the sender is asked to come again, in good time, and an event that comes again is one event.
+func TestChaosBothAway(t *testing.T) {
+	t.Parallel()
+	in, postgres, temporal := proxied(t)
+	c := unleash(t, in)
+	to := at(c.serve())
+	c.postAll(to, 2, c.checkoutsOf(5), c.try)
+	c.settled()
+	mark := c.history.mark()
+	postgres.Refuse()
+	temporal.Refuse()
+	during := c.checkoutsOf(int(outage().Seconds()) * duringOutages / 2)
+	c.pace(duringOutages, during, func(d *delivery) { c.once(to, d) })
+	lines := c.history.since(mark)
+	require.Equal(t, map[string]int{"Service Unavailable": len(during)}, tally(lines))
+	for _, l := range lines {
+		seconds, err := strconv.Atoi(l.header.Get("Retry-After"))
+		require.NoError(t, err)
+		require.Positive(t, seconds)
+	}
+	c.within("slowest 503", quantile(lines, 1), 5*time.Second)
+	postgres.Heal()
+	temporal.Heal()
+	c.postAll(to, 8, during, c.persist)
+	require.Len(t, c.requireSound(), 5+len(during))
+}
