@@ -3,6 +3,7 @@ package intake
 import (
 	"context"
 	"errors"
+	"time"
 
 	"hookflow/event"
 )
@@ -12,6 +13,9 @@ const (
 	maxDirectStarts = 200
 	// directStarters is how many of them Temporal is given at a time: more would only wait there, with the deadline running.
 	directStarters = 16
+	// directTime bounds the wait for a start and both tries of it: with a batch that the ledger did not answer before, a
+	// sender hears 503 within 5 s.
+	directTime = 4 * time.Second
 	// maxPackedBody keeps a workflow's input below Temporal's 2 MiB for one payload, with room for the reference.
 	maxPackedBody = 1_300 << 10
 )
@@ -41,10 +45,15 @@ func (in *Intake) startDirectly(ctx context.Context, e *event.Event) error {
 	default:
 		return event.ErrUnavailable
 	}
+	// The sender hanging up must not leave the copies that share this start without an answer.
+	starting, cancel := context.WithTimeout(context.WithoutCancel(ctx), directTime)
+	defer cancel()
 	select {
 	case in.starting <- struct{}{}:
 		defer func() { <-in.starting }()
 	case <-ctx.Done():
+		return event.ErrUnavailable
+	case <-starting.Done():
 		return event.ErrUnavailable
 	}
 	if !in.temporal.allow() {
@@ -54,11 +63,10 @@ func (in *Intake) startDirectly(ctx context.Context, e *event.Event) error {
 	if !fits {
 		return event.ErrTooLargeNow
 	}
-	// The sender hanging up must not leave the copies that share this start without an answer.
-	err := in.start(context.WithoutCancel(ctx), e, packed, false)
+	err := in.start(starting, e, packed, false)
 	if unclear(err) {
 		// The same ID again is safe, and most of what goes wrong once goes right the second time.
-		if again := in.start(context.WithoutCancel(ctx), e, packed, false); !errors.Is(again, errAlreadyStarted) {
+		if again := in.start(starting, e, packed, false); !errors.Is(again, errAlreadyStarted) {
 			err = again
 		} else {
 			err = nil // by the first try, or by another copy; answered tells them apart

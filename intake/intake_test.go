@@ -15,6 +15,7 @@ import (
 	"hookflow/internal/testkit"
 	"hookflow/store"
 
+	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 	"go.temporal.io/api/workflowservice/v1"
 	"go.temporal.io/sdk/client"
@@ -292,10 +293,16 @@ func TestBothAway(t *testing.T) {
 	b := start(t)
 	b.temporalProxy.Refuse()
 	b.postgresProxy.Refuse()
-	for i := range 3 {
-		_, err := b.Accept(t.Context(), webhook(fmt.Sprintf("evt_%d", i)))
-		require.ErrorIs(t, err, event.ErrUnavailable)
+	var asking sync.WaitGroup
+	for i := range 40 { // more than Temporal is asked at a time
+		asking.Go(func() {
+			began := time.Now()
+			_, err := b.Accept(t.Context(), webhook(fmt.Sprintf("evt_%d", i)))
+			assert.ErrorIs(t, err, event.ErrUnavailable)
+			assert.Less(t, time.Since(began), 5*time.Second, "what senders are promised")
+		})
 	}
+	asking.Wait()
 	b.postgresProxy.Heal()
 	b.temporalProxy.Heal()
 	testkit.Eventually(t, func() bool {
