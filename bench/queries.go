@@ -48,7 +48,7 @@ var questions = []question{
 }
 
 // tooBroad cannot be answered within two seconds, and must say so.
-var tooBroad = containing(`{"livemode":true}`)
+var tooBroad = containing(`{"livemode":true,"data":{"object":{"currency":"eur","status":"paid"}}}`)
 
 // answered is what one question took.
 type answered struct {
@@ -107,7 +107,7 @@ func (b *bench) printAnswers(all []answered, broad page) {
 		t.add(cells...)
 	}
 	b.print("\n## Queries\n\n%s", t)
-	b.print("\nToo broad (%s): %d %s after %s: %q\n", `q={"livemode":true}`, broad.status, broad.Code, short(broad.took), broad.Detail)
+	b.print("\nA containment that every payload answers to: %d %s after %s: %q\n", broad.status, broad.Code, short(broad.took), broad.Detail)
 	b.goal("queries: the slowest p99 of an indexed filter", "< 25ms", short(worst), worst < 25*time.Millisecond)
 	b.goal("queries: too broad is stopped", "400 after 2s", fmt.Sprintf("%d after %s", broad.status, short(broad.took)),
 		broad.status == http.StatusBadRequest && broad.took < 2500*time.Millisecond)
