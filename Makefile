@@ -2,7 +2,7 @@
 
 SHELL := /bin/sh
 .DEFAULT_GOAL := help
-.PHONY: help dev test check build fuzz bench clean clean-data preflight preflight-go preflight-postgres preflight-cc
+.PHONY: help dev test chaos check build fuzz bench clean clean-data preflight preflight-go preflight-postgres preflight-cc
 
 # Where the official installer puts Go, for those who have not set their PATH yet.
 export PATH := $(PATH):/usr/local/go/bin
@@ -23,6 +23,10 @@ test: preflight-go preflight-postgres preflight-cc ## all tests on real servers,
 	@test -x bin/testservers || echo "Compiling with the race detector; the first time takes some minutes."
 	@go build -buildvcs=false -o bin/testservers ./internal/testservers
 	@CGO_ENABLED=1 exec bin/testservers -- go test -race $(PACKAGES)
+
+chaos: preflight-go preflight-postgres ## outages, kills and abuse at full size, up to 25 minutes (CHAOS="-run ChaosStorm -seed 7" for some)
+	@go build -buildvcs=false -o bin/testservers ./internal/testservers
+	@exec bin/testservers -- go test ./e2e -count 1 -run Chaos -chaos -parallel 3 -timeout 30m -v $(CHAOS)
 
 check: preflight-go ## gofmt, vet, staticcheck, workflowcheck, import rules, govulncheck
 	@sh scripts/check.sh

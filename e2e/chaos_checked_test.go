@@ -12,7 +12,7 @@ import (
 func TestChaosChecker(t *testing.T) {
 	t.Parallel()
 	h := &history{}
-	for key, said := range map[string]string{"ok": saidOK, "lost": saidOK, "gone": saidOK, "unknown": saidInfo, "double": saidOK, "hollow": saidOK, "refused": saidFail} {
+	for key, said := range map[string]string{"ok": saidOK, "lost": saidOK, "gone": saidOK, "unknown": saidInfo, "double": saidOK, "hollow": saidOK, "refused": saidFail, "undead": saidOK} {
 		h.add(line{key: key, result: said})
 	}
 	done := func(effects int) kept {
@@ -20,8 +20,9 @@ func TestChaosChecker(t *testing.T) {
 	}
 	found := h.against(map[string]kept{
 		"ok": done(1), "unknown": done(1), "lost": {Status: "processing"}, "double": done(2), "hollow": done(0), "refused": done(1), "never": done(1),
-	})
-	require.ElementsMatch(t, []string{"lost lost", "lost gone", "double double", "hollow double", "hollow hollow", "ghost refused", "ghost never"}, heads(found))
+		"undead": done(1),
+	}, map[string]bool{"undead": true})
+	require.ElementsMatch(t, []string{"lost lost", "lost gone", "double double", "hollow double", "hollow hollow", "ghost refused", "ghost never", "undead undead"}, heads(found))
 
 	completed, failed := enums.WORKFLOW_EXECUTION_STATUS_COMPLETED, enums.WORKFLOW_EXECUTION_STATUS_FAILED
 	row := func(id string, generation int) kept {

@@ -102,7 +102,7 @@ func (c *chaos) requireSound() map[string]kept {
 	c.t.Helper()
 	c.settled()
 	rows := c.ledger()
-	wrong := c.history.against(rows)
+	wrong := c.history.against(rows, c.doomed)
 	require.Empty(c.t, wrong.lines, "seed %d", c.seed)
 	c.requireRunsAsRows(rows)
 	c.t.Logf("%d requests %v; %d events, %d acknowledged; lost 0, double 0, ghost 0; p50 %s, p99 %s",
@@ -111,11 +111,17 @@ func (c *chaos) requireSound() map[string]kept {
 	return rows
 }
 
-// against compares what the senders heard with what became of it.
-func (h *history) against(rows map[string]kept) findings {
+// against compares what the senders heard with what became of it; doomed events are meant to fail.
+func (h *history) against(rows map[string]kept, doomed map[string]bool) findings {
 	ok, known := h.keys(saidOK), h.keys(saidOK, saidInfo)
 	var wrong findings
 	for key := range ok {
+		if doomed[key] {
+			if rows[key].Status != string(event.Failed) {
+				wrong.add("undead", key, "meant to fail, and %q", rows[key].Status)
+			}
+			continue
+		}
 		if rows[key].Status != string(event.Completed) {
 			wrong.add("lost", key, "acknowledged, and %q", rows[key].Status)
 		}

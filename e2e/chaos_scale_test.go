@@ -4,6 +4,7 @@ import (
 	"flag"
 	"io"
 	"math/rand/v2"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -35,6 +36,8 @@ type chaos struct {
 	seed    uint64
 	random  *randomness
 	history *history
+	// doomed are the events that are meant to fail.
+	doomed map[string]bool
 }
 
 // randomness is a seeded source that goroutines may share.
@@ -80,9 +83,23 @@ func unleash(t *testing.T, in *installation) *chaos {
 		}
 	})
 	bytes := rand.NewChaCha8([32]byte{byte(seed), byte(seed >> 8), byte(seed >> 16), byte(seed >> 24), byte(seed >> 32), byte(seed >> 40), byte(seed >> 48), byte(seed >> 56)})
-	c := &chaos{installation: in, seed: seed, history: &history{}, random: &randomness{bytes: bytes, values: rand.New(bytes)}}
+	c := &chaos{installation: in, seed: seed, history: &history{}, doomed: map[string]bool{}, random: &randomness{bytes: bytes, values: rand.New(bytes)}}
 	c.countEffects()
 	return c
+}
+
+// serve starts a server, and looks at the end for secrets in what it said.
+func (c *chaos) serve(args ...string) *server {
+	c.t.Helper()
+	s := c.installation.serve(args...)
+	c.t.Cleanup(func() {
+		for _, name := range []string{"STRIPE_WEBHOOK_SECRET", "TWILIO_AUTH_TOKEN", "VAPI_WEBHOOK_SECRET", "HOOKFLOW_API_TOKEN"} {
+			if said := s.stdout.String() + s.stderr.String(); strings.Contains(said, c.env[name]) {
+				c.t.Errorf("hookflow says %s", name)
+			}
+		}
+	})
+	return s
 }
 
 // checkout is a fresh checkout that follows from the seed.
