@@ -153,7 +153,7 @@ func TestChaosMalformed(t *testing.T) {
 	for _, d := range c.nasty() {
 		texts = append(texts, d.raw())
 	}
-	for range scaled(90, 3300) {
+	for range scaled(40, 3300) {
 		for _, d := range c.genuine() {
 			texts = append(texts, c.mangled(d.raw()))
 		}

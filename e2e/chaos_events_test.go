@@ -23,11 +23,11 @@ func TestChaosPoison(t *testing.T) {
 	c := unleash(t, in)
 	s := c.serve()
 	to := at(s)
-	all := c.checkoutsOf(scaled(100, 1000))
+	all := c.checkoutsOf(scaled(40, 1000))
 	poison := c.hopeless("nobody@example.test")
 	c.doomed[poison.key()] = true
 	half := len(all) / 2
-	c.postAll(to, 4, append(append(append([]*delivery{}, all[:half]...), poison), all[half:]...), c.try)
+	c.postAll(to, 4, append(append(append([]*delivery{}, all[:half]...), poison), all[half:]...), c.persist)
 	c.requireSound()
 	require.Equal(t, "200 duplicate", c.once(to, poison).outcome)
 	got := s.show(poison.key())
@@ -62,7 +62,7 @@ func TestChaosRetriesExhausted(t *testing.T) {
 	for _, d := range all {
 		c.doomed[d.key()] = true
 	}
-	c.postAll(at(s), 4, all, c.try)
+	c.postAll(at(s), 4, all, c.persist)
 	c.requireSound()
 	for _, d := range all {
 		got := s.show(d.key())
@@ -77,7 +77,7 @@ func TestChaosOutOfOrder(t *testing.T) {
 	t.Parallel()
 	c := unleash(t, install(t))
 	to := at(c.serve())
-	orders := scaled(20, 200)
+	orders := scaled(8, 200)
 	var all []*delivery
 	for range orders {
 		object := "cs_test_" + strings.ToLower(c.word())
@@ -88,7 +88,7 @@ func TestChaosOutOfOrder(t *testing.T) {
 		}
 	}
 	c.random.shuffle(len(all), func(i, j int) { all[i], all[j] = all[j], all[i] })
-	c.postAll(to, 8, all, c.try)
+	c.postAll(to, 8, all, c.persist)
 	require.Len(t, c.requireSound(), len(all))
 	require.Equal(t, orders, testkit.Query[int](t, c.database, "SELECT count(*)::int FROM stripe_checkout_sessions WHERE state = 'paid' AND fulfilled_at IS NOT NULL"))
 	require.Equal(t, orders, testkit.Query[int](t, c.database, "SELECT count(*)::int FROM stripe_checkout_sessions"))
@@ -137,11 +137,11 @@ func TestChaosBurst(t *testing.T) {
 	s := c.serve()
 	to := at(s)
 	c.once(to, c.checkout())
-	burst := c.checkoutsOf(scaled(250, 9000))
+	burst := c.checkoutsOf(scaled(120, 9000))
 	posted := make(chan struct{})
 	go func() {
 		defer close(posted)
-		c.pace(scaled(200.0, 500.0), burst, func(d *delivery) { c.persist(to, d) })
+		c.pace(scaled(100.0, 500.0), burst, func(d *delivery) { c.persist(to, d) })
 	}()
 	c.awaitAnswers(c.history.mark(), len(burst)/2)
 	other := c.sample("twilio", "call.completed")

@@ -22,7 +22,7 @@ func TestChaosFaultsEverywhere(t *testing.T) {
 		link.Delay(20*time.Millisecond, 20*time.Millisecond)
 		link.CutResponses(0.01, c.seed+uint64(i))
 	}
-	c.postFor(scaled(8*time.Second, 8*time.Minute), duringOutages, to, c.persist)
+	c.postFor(scaled(8*time.Second, 8*time.Minute), duringOutages(), to, c.persist)
 	postgres.Heal()
 	temporal.Heal()
 	require.Empty(t, c.history.keys(saidFail))
@@ -38,13 +38,13 @@ func TestChaosFlapping(t *testing.T) {
 	c.once(to, c.checkout())
 	c.settled()
 	posted := make(chan struct{})
-	rounds := scaled(6, 40)
+	rounds := scaled(4, 40)
 	pauses := []time.Duration{200 * time.Millisecond, 800 * time.Millisecond, 1600 * time.Millisecond, 3500 * time.Millisecond}
 	over := make(chan struct{})
 	go func() {
 		defer close(posted)
 		for ended := false; !ended; {
-			c.postFor(time.Second, duringOutages, to, c.persist)
+			c.postFor(time.Second, duringOutages(), to, c.persist)
 			select {
 			case <-over:
 				ended = true

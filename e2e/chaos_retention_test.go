@@ -27,11 +27,11 @@ INSERT INTO webhook_payloads (id, payload) SELECT id, '{"a": 1}' FROM rows`
 func TestChaosRetention(t *testing.T) {
 	t.Parallel()
 	c := unleash(t, install(t))
-	n := scaled(3000, 100_000)
+	n := scaled(2100, 100_000)
 	testkit.Exec(t, c.database, expired, n)
 	s := c.serve()
 	to := at(s)
-	c.once(to, c.checkout())
+	c.persist(to, c.checkout())
 	handle := c.temporal.ScheduleClient().GetHandle(t.Context(), "hookflow-retention")
 	until(t, "the schedule is there", func() bool {
 		_, err := handle.Describe(t.Context())
@@ -42,7 +42,7 @@ func TestChaosRetention(t *testing.T) {
 	mark := c.history.mark()
 	for c.rows("id IN (SELECT id FROM webhook_bodies) AND event_id LIKE 'evt_old_%'") > 0 {
 		require.Less(t, time.Since(began), 2*patience)
-		c.postFor(500*time.Millisecond, duringOutages, to, c.try)
+		c.postFor(500*time.Millisecond, duringOutages(), to, c.persist)
 	}
 	meanwhile := c.history.since(mark)
 	c.within("content deleted", time.Since(began), time.Minute)
@@ -50,7 +50,7 @@ func TestChaosRetention(t *testing.T) {
 		c.within("p99 of senders meanwhile", quantile(meanwhile, 0.99), 100*time.Millisecond)
 	}
 	c.settled()
-	require.Empty(t, c.history.keys(saidInfo, saidFail))
+	c.requireTaken(c.history.all())
 	require.Equal(t, n, c.rows("event_id LIKE 'evt_old_%'"))
 	require.Zero(t, testkit.Query[int](t, c.database, "SELECT count(*)::int FROM webhook_payloads p JOIN webhook_events e USING (id) WHERE e.event_id LIKE 'evt_old_%'"))
 	require.Equal(t, len(c.history.keys(saidOK)), c.rows("id IN (SELECT id FROM webhook_bodies)"))

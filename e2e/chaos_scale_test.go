@@ -27,8 +27,8 @@ func scaled[T any](small, large T) T {
 	return small
 }
 
-// duringOutages is the rate at which senders go on posting, as events per second.
-const duringOutages = 20
+// duringOutages is the rate at which senders go on posting, in events per second.
+func duringOutages() float64 { return scaled(8.0, 20.0) }
 
 // chaos is an installation whose senders keep a history. Everything random in it follows from the seed.
 type chaos struct {
