@@ -145,7 +145,7 @@ func (c *chaos) nasty() []*delivery {
 
 // Nothing that a sender writes makes the server fail, grow or stop.
 func TestChaosMalformed(t *testing.T) {
-	t.Parallel()
+	besideOthers(t)
 	c := unleash(t, install(t))
 	s := c.serve()
 	grown := s.growth()

@@ -132,7 +132,7 @@ func TestChaosOversizedReport(t *testing.T) {
 // A burst of ten times the usual rate is taken whole, or shed with a word; the backlog is gone soon, and an event of
 // another provider in the middle of it does not wait for its end.
 func TestChaosBurst(t *testing.T) {
-	t.Parallel()
+	besideOthers(t)
 	c := unleash(t, install(t))
 	s := c.serve()
 	to := at(s)

@@ -70,6 +70,10 @@ func TestChaosAPIKilled(t *testing.T) {
 	worker.drain()
 }
 
+// connecting is what a load balancer leaves to connections under way to a process that it has taken out: one that the
+// kernel has accepted and the process has not is reset when the listener closes.
+const connecting = 200 * time.Millisecond
+
 // Deploys: a new process starts beside the old one, takes its traffic, and the old one is asked to stop, over and over.
 // Nobody's request is refused.
 func TestChaosRollingStops(t *testing.T) {
@@ -89,6 +93,7 @@ func TestChaosRollingStops(t *testing.T) {
 		c.awaitAnswers(c.history.mark(), scaled(5, 100))
 		next := c.serve()
 		to.move(next)
+		<-time.After(connecting)
 		began := time.Now()
 		require.Zero(t, s.stop(t, syscall.SIGTERM), "%s", s.stderr)
 		slowest = max(slowest, time.Since(began))

@@ -25,7 +25,7 @@ INSERT INTO webhook_payloads (id, payload) SELECT id, '{"a": 1}' FROM rows`
 
 // The content of a crowd of old events is deleted while new ones arrive; their rows stay, and new content too.
 func TestChaosRetention(t *testing.T) {
-	t.Parallel()
+	besideOthers(t)
 	c := unleash(t, install(t))
 	n := scaled(2100, 100_000)
 	testkit.Exec(t, c.database, expired, n)

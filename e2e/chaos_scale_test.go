@@ -30,6 +30,15 @@ func scaled[T any](small, large T) T {
 // duringOutages is the rate at which senders go on posting, in events per second.
 func duringOutages() float64 { return scaled(8.0, 20.0) }
 
+// besideOthers is t.Parallel for what loads the whole machine: large, it has the machine for itself, since its figures and
+// those of its neighbours would mean nothing otherwise.
+func besideOthers(t *testing.T) {
+	t.Helper()
+	if !*chaosFull {
+		t.Parallel()
+	}
+}
+
 // chaos is an installation whose senders keep a history. Everything random in it follows from the seed.
 type chaos struct {
 	*installation

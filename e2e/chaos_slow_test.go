@@ -73,7 +73,7 @@ const posting = "POST /webhooks/vapi HTTP/1.1\r\nHost: x\r\nContent-Type: applic
 // Bodies without end, bodies shorter than they promise and bodies a byte at a time are cut. Senders beside them wait for
 // room in memory, and are served or asked to come again.
 func TestChaosBodiesWithoutEnd(t *testing.T) {
-	t.Parallel()
+	besideOthers(t)
 	c := unleash(t, install(t))
 	s := c.serve()
 	to := at(s)
@@ -107,7 +107,7 @@ func TestChaosBodiesWithoutEnd(t *testing.T) {
 
 // Connections that send their headers a byte at a time are cut, and hold up nobody.
 func TestChaosSlowHeaders(t *testing.T) {
-	t.Parallel()
+	besideOthers(t)
 	c := unleash(t, install(t))
 	s := c.serve()
 	to := at(s)

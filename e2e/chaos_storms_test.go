@@ -21,7 +21,7 @@ func TestChaosStormOfOne(t *testing.T) {
 
 // Many storms at once, shuffled.
 func TestChaosStorms(t *testing.T) {
-	t.Parallel()
+	besideOthers(t)
 	c := unleash(t, install(t))
 	to := at(c.serve())
 	ids, copies := scaled(30, 200), scaled(10, 50)
