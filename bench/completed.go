@@ -151,8 +151,12 @@ func (b *bench) postAndWait(ctx context.Context, p *process) (time.Duration, err
 	if err := b.allCompleted(ctx, warmEvents+b.events); err != nil {
 		return 0, err
 	}
-	var last time.Time
-	err = b.ledger.QueryRow(ctx, "SELECT max(finished_at) FROM webhook_events").Scan(&last)
+	// One event that waits for a time-out somewhere decides the whole figure, so it is told.
+	var most, last time.Time
+	err = b.ledger.QueryRow(ctx, "SELECT percentile_disc(0.98) WITHIN GROUP (ORDER BY finished_at), max(finished_at) FROM webhook_events").Scan(&most, &last)
+	if tail := last.Sub(most); tail > 5*time.Second {
+		b.say(fmt.Sprintf("98 %% were completed after %s; the last took %s more", short(most.Sub(r.Began)), short(tail)))
+	}
 	return last.Sub(r.Began), err
 }
 
