@@ -15,7 +15,7 @@ const (
 	mirrorStartToClose    = 2 * time.Second
 	mirrorScheduleToClose = 5 * time.Second
 	// mirrorMaximumInterval is how often a run whose ledger is away asks for it. Retries of an activity add no history.
-	mirrorMaximumInterval = 30 * time.Second
+	mirrorMaximumInterval = 15 * time.Second
 )
 
 func begin(ctx workflow.Context, e event.Event, body []byte) (routing.BeginResult, error) {
