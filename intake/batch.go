@@ -92,6 +92,7 @@ func (in *Intake) writeBatch(batch []*arrival) {
 	}
 	slices.SortStableFunc(batch, func(a, b *arrival) int { return strings.Compare(a.event.Key(), b.event.Key()) })
 	firsts, rows := in.rows(batch)
+	in.pressure.batch(len(rows))
 	started := in.Now()
 	bytes := size(rows)
 	ctx, cancel := context.WithTimeout(context.Background(), in.LedgerTimeout+time.Duration(bytes)*time.Second/bytesPerSecond)

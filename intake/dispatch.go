@@ -32,10 +32,12 @@ func (in *Intake) startQueued(ctx context.Context) {
 		if !in.awaitTemporal(ctx, next) {
 			continue // the lease is over or the process stops: the relay's
 		}
+		leave := in.pressure.enter(ctx)
 		in.marks.starting(next.ID)
 		// A start under way is finished even by a stopping process: an answer is worth the three seconds at most.
 		err := in.start(context.WithoutCancel(ctx), &next.Event, nil, !more)
 		in.note(next, err)
+		leave()
 	}
 }
 

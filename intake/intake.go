@@ -60,6 +60,7 @@ type Intake struct {
 	marks      *marks
 	duplicates *duplicates
 	answered   *answered
+	pressure   *pressure
 	flights    singleflight.Group
 	direct     chan struct{} // one token per direct start in flight or waiting
 	starting   chan struct{} // one token per direct start in flight
@@ -83,6 +84,7 @@ func New(c Config) *Intake {
 		marks:      newMarks(),
 		duplicates: newDuplicates(),
 		answered:   newAnswered(),
+		pressure:   newPressure(c.Now),
 		direct:     make(chan struct{}, maxDirectStarts),
 		starting:   make(chan struct{}, directStarters),
 	}
