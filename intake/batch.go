@@ -196,20 +196,12 @@ func tell(batch []*arrival, of func(*arrival) verdict) {
 
 // probeLedger asks once a second whether a ledger that was away answers again.
 func (in *Intake) probeLedger(ctx context.Context) {
-	tick := time.NewTicker(time.Second)
-	defer tick.Stop()
-	for {
-		select {
-		case <-ctx.Done():
-			return
-		case <-tick.C:
-		}
+	every(ctx, time.Second, func() {
 		if in.ledger.closed() {
-			continue
+			return
 		}
 		probe, cancel := context.WithTimeout(ctx, in.LedgerTimeout)
-		err := in.Store.Ping(probe)
-		cancel()
-		in.ledger.report(err == nil)
-	}
+		defer cancel()
+		in.ledger.report(in.Store.Ping(probe) == nil)
+	})
 }

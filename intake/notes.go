@@ -143,16 +143,23 @@ func (d *duplicates) keep(counts map[string]int, missing []string) {
 
 // flushNotes writes the notes in batches, outside every answer's path.
 func (in *Intake) flushNotes(ctx context.Context) {
-	tick := time.NewTicker(flushEvery)
+	every(ctx, flushEvery, func() {
+		if in.ledger.closed() {
+			in.flush(ctx, in.Now().Add(-markAfter))
+		}
+	})
+}
+
+// every does something at intervals until ctx ends.
+func every(ctx context.Context, interval time.Duration, do func()) {
+	tick := time.NewTicker(interval)
 	defer tick.Stop()
 	for {
 		select {
 		case <-ctx.Done():
 			return
 		case <-tick.C:
-		}
-		if in.ledger.closed() {
-			in.flush(ctx, in.Now().Add(-markAfter))
+			do()
 		}
 	}
 }

@@ -15,29 +15,22 @@ const measureEvery = 5 * time.Second
 
 // measureBacklog tells how much waits in the ledger, and for how long.
 func (in *Intake) measureBacklog(ctx context.Context) {
-	tick := time.NewTicker(measureEvery)
-	defer tick.Stop()
-	for {
-		select {
-		case <-ctx.Done():
-			return
-		case <-tick.C:
-		}
+	every(ctx, measureEvery, func() {
 		if !in.ledger.closed() {
-			continue
+			return
 		}
 		asked, cancel := context.WithTimeout(ctx, 2*time.Second)
+		defer cancel()
 		n, oldest, err := in.Store.Backlog(asked)
-		cancel()
 		if err != nil {
-			continue // the relay has said so
+			return // the relay says so
 		}
 		age := time.Duration(0)
 		if n > 0 {
 			age = max(in.Now().Sub(oldest), 0)
 		}
 		in.Metrics.Backlog(n, age)
-	}
+	})
 }
 
 // relay leases rows that wait for a start, in turn by provider and as many as there is room for, and queues them.
