@@ -146,6 +146,9 @@ func unreadable(ref event.Event, err error) error {
 	return err
 }
 
+// noteTime bounds the writing of a failed attempt: long enough for a busy ledger, short enough for one that is away.
+const noteTime = 5 * time.Second
+
 // note writes a failed attempt to the row, as far as the ledger answers. An outage of the ledger is not the handler's.
 func (a *attempt) note(ctx context.Context, e *event.Event, failure error) {
 	if a.steps != nil {
@@ -155,7 +158,7 @@ func (a *attempt) note(ctx context.Context, e *event.Event, failure error) {
 		return
 	}
 	message, errorType := activities.Describe(failure)
-	detached, cancel := context.WithTimeout(context.WithoutCancel(ctx), time.Second)
+	detached, cancel := context.WithTimeout(context.WithoutCancel(ctx), noteTime)
 	defer cancel()
 	if err := a.store.RecordFailure(detached, e, message, errorType, a.now()); err != nil {
 		a.log.Warn("a failed attempt could not be noted", "key", e.Key(), "step", e.Step, "error", err)

@@ -28,6 +28,8 @@ func perform(ctx workflow.Context, e event.Event, step routing.Step, epoch int) 
 		if !ledgerAway(err) && !spend(&step, 1) {
 			return nil, err
 		}
+		// The two seconds of an inline attempt are the workflow task's; an attempt of its own may take as long as any.
+		step.Options.StartToCloseTimeout = max(step.Options.StartToCloseTimeout, routing.Duration(routing.DefaultStartToClose))
 	}
 	for {
 		var result json.RawMessage
