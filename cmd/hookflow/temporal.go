@@ -9,7 +9,6 @@ import (
 
 	"go.temporal.io/sdk/client"
 	"go.temporal.io/sdk/contrib/envconfig"
-	sdklog "go.temporal.io/sdk/log"
 )
 
 // variables is a getenv as envconfig asks for it.
@@ -34,7 +33,7 @@ func temporalOptions(mode config.Mode, getenv func(string) string, log *slog.Log
 	if o.Namespace == "" {
 		o.Namespace = client.DefaultNamespace
 	}
-	o.Logger = sdklog.NewStructuredLogger(log)
+	o.Logger = newSDKLog(log)
 	return o, nil
 }
 
