@@ -166,10 +166,7 @@ func (a *API) routeOps(e *gin.Engine) {
 	if a.Scrape != nil {
 		e.GET("/metrics", gin.WrapH(a.Scrape))
 	}
-	v1 := e.Group("/v1", a.authorize)
-	v1.GET("/events", a.listEvents)
-	v1.GET("/events/*id", a.showEvent)
-	v1.POST("/events/*id", a.replayEvent)
+	a.routeEvents(e.Group("/v1", a.authorize))
 }
 
 // harden sets what every answer carries: no answer of ours is to be sniffed, framed in a cache, or kept by a proxy.

@@ -90,7 +90,7 @@ var (
 		"The content of the event was erased, so it cannot be replayed.")
 	errTooBroad = newProblem(http.StatusBadRequest, "query_too_broad",
 		"The query takes too long; narrow it with provider, account, a longer literal beginning of type, since and until, or a rarer q.")
-	errNotReplay = errMethod.allowing(http.MethodGet)
+	errNoAction = errMethod.allowing(http.MethodGet)
 )
 
 func (p *problem) challenging() *problem { p.challenge = `Bearer realm="hookflow"`; return p }
