@@ -1,6 +1,8 @@
 package routing
 
 import (
+	"cmp"
+	"slices"
 	"strings"
 
 	"go.yaml.in/yaml/v3"
@@ -11,8 +13,16 @@ import (
 var (
 	fileKeys  = []string{"defaults", "policies", "providers", "routes"}
 	routeKeys = []string{"name", "provider", "steps", "type"}
-	stepKeys  = append([]string{"activity", "inline", "name", "policy"}, policyKeys...)
+	stepKeys  = slices.Concat(keys(stepKinds), []string{"inline", "name", "policy"}, policyKeys)
 )
+
+// stepKind reads the value of the key that says what a step does: it sets the step's activity, and what else follows.
+type stepKind func(p *parser, n *yaml.Node, s *placedStep)
+
+// stepKinds are those keys. A step has exactly one of them.
+var stepKinds = map[string]stepKind{
+	"activity": func(p *parser, n *yaml.Node, s *placedStep) { s.Activity = p.word(n, "activity") },
+}
 
 // Parse reads a file of routes; name is how messages call it. The error is a Problems: everything that is wrong with
 // the file by itself. Whether the providers and activities exist is asked with Check.
@@ -149,10 +159,7 @@ func (p *parser) step(n *yaml.Node) (placedStep, bool) {
 		return placedStep{}, false
 	}
 	s := placedStep{line: n.Line}
-	if v := p.required(n, values, "a step", "activity", "activity: and a name, such as stripe.RecordCheckout"); v != nil {
-		s.Activity, s.line = p.word(v, "activity"), v.Line
-	}
-	s.Name = s.Activity
+	p.kind(n, values, &s)
 	if v := values["name"]; v != nil {
 		s.Name = p.word(v, "name")
 	}
@@ -162,6 +169,26 @@ func (p *parser) step(n *yaml.Node) (placedStep, bool) {
 	policy := p.named(values["policy"])
 	s.Options = p.resolve(s, layers{p.defaults, policy, p.declare(values)})
 	return s, s.Activity != "" && s.Name != ""
+}
+
+// kind reads what a step does. Its name is the activity's, unless the kind gives it another.
+func (p *parser) kind(n *yaml.Node, values map[string]*yaml.Node, s *placedStep) {
+	var said []string
+	for _, key := range keys(stepKinds) {
+		if v := values[key]; v != nil {
+			said = append(said, key)
+			s.line = v.Line
+			stepKinds[key](p, v, s)
+		}
+	}
+	switch len(said) {
+	case 0:
+		p.report(n.Line, "activity: and a name, such as stripe.RecordCheckout", "a step has no %s", strings.Join(keys(stepKinds), " or "))
+	case 1:
+		s.Name = cmp.Or(s.Name, s.Activity)
+	default:
+		p.report(n.Line, "one of them, and a step of its own for the other", "a step has %s", strings.Join(said, " and "))
+	}
 }
 
 // named returns the policy that a step names.

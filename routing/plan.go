@@ -3,9 +3,13 @@
 // looked up again, so routes may change under running events.
 package routing
 
-import "time"
+import (
+	"encoding/json"
+	"time"
+)
 
-// Plan is what one event's run will do, in order.
+// Plan is what one event's run will do, in order. It is recorded in histories, so fields are only ever added, and their
+// absence means what it meant before they were there.
 type Plan struct {
 	// Route is the name of the route that matched, for people.
 	Route string `json:"route,omitempty"`
@@ -16,6 +20,13 @@ type Plan struct {
 type Step struct {
 	Name     string `json:"name"`
 	Activity string `json:"activity"`
+	// Group is shared by consecutive steps that run in parallel. 0 is a step by itself.
+	Group int `json:"group,omitempty"`
+	// TaskQueue is where the step's attempts wait for a worker; empty means the run's own queue.
+	TaskQueue string `json:"task_queue,omitempty"`
+	// Input is what a built-in activity is told beside the event: its second argument, as JSON. Activities that take the
+	// event alone have none.
+	Input json.RawMessage `json:"input,omitempty"`
 	// Inline steps make their first attempt as a local activity, in the same workflow task as Begin and Finish.
 	Inline bool `json:"inline,omitempty"`
 	// Done steps were completed by an earlier generation and are not repeated.

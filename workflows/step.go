@@ -34,7 +34,7 @@ func perform(ctx workflow.Context, e event.Event, step routing.Step, epoch int) 
 	for {
 		var result json.RawMessage
 		left := remaining(step, workflow.Now(ctx).Sub(began))
-		err := workflow.ExecuteActivity(workflow.WithActivityOptions(ctx, activityOptions(left)), step.Activity, input).Get(ctx, &result)
+		err := workflow.ExecuteActivity(workflow.WithActivityOptions(ctx, activityOptions(left)), step.Activity, arguments(step, input)...).Get(ctx, &result)
 		if !ledgerAway(err) {
 			return result, err
 		}
@@ -43,6 +43,14 @@ func perform(ctx workflow.Context, e event.Event, step routing.Step, epoch int) 
 			return nil, err
 		}
 	}
+}
+
+// arguments are what the step's activity is called with: the event, and what was declared for it where anything was.
+func arguments(step routing.Step, input event.Event) []any {
+	if step.Input == nil {
+		return []any{input}
+	}
+	return []any{input, step.Input}
 }
 
 // spend takes attempts off those declared, and reports whether there are any left. Zero declared is without limit.
@@ -76,13 +84,14 @@ func performInline(ctx workflow.Context, input event.Event, step routing.Step) (
 			NonRetryableErrorTypes: step.Options.RetryPolicy.NonRetryableErrorTypes,
 		},
 	})
-	err := workflow.ExecuteLocalActivity(local, step.Activity, input).Get(ctx, &result)
+	err := workflow.ExecuteLocalActivity(local, step.Activity, arguments(step, input)...).Get(ctx, &result)
 	return result, err
 }
 
 func activityOptions(step routing.Step) workflow.ActivityOptions {
 	o, retry := step.Options, step.Options.RetryPolicy
 	return workflow.ActivityOptions{
+		TaskQueue:              step.TaskQueue,
 		ScheduleToCloseTimeout: o.ScheduleToCloseTimeout.Std(),
 		ScheduleToStartTimeout: o.ScheduleToStartTimeout.Std(),
 		StartToCloseTimeout:    o.StartToCloseTimeout.Std(),
