@@ -5,6 +5,9 @@ import "encoding/json"
 // GenerationMemo names the memo of a run that holds its generation, where that is not 0.
 const GenerationMemo = "generation"
 
+// TypeAttribute names the search attribute of a run that holds the event's type, as a Keyword.
+const TypeAttribute = "HookflowEventType"
+
 // Run is a run of an event as the ledger knows it. A reset run has a new run id and keeps the original one, so a run is
 // known by its original id and its generation.
 type Run struct {

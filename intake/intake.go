@@ -61,6 +61,7 @@ type Intake struct {
 	duplicates *duplicates
 	answered   *answered
 	pressure   *pressure
+	attribute  *attribute
 	flights    singleflight.Group
 	direct     chan struct{} // one token per direct start in flight or waiting
 	starting   chan struct{} // one token per direct start in flight
@@ -85,6 +86,7 @@ func New(c Config) *Intake {
 		duplicates: newDuplicates(),
 		answered:   newAnswered(),
 		pressure:   newPressure(c.Now),
+		attribute:  &attribute{now: c.Now},
 		direct:     make(chan struct{}, maxDirectStarts),
 		starting:   make(chan struct{}, directStarters),
 	}

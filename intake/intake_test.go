@@ -19,6 +19,7 @@ import (
 	"github.com/stretchr/testify/require"
 	"go.temporal.io/api/workflowservice/v1"
 	"go.temporal.io/sdk/client"
+	"go.temporal.io/sdk/temporal"
 )
 
 // bench is an intake on a schema and a namespace of its own, with a proxy before each.
@@ -38,9 +39,12 @@ func start(t *testing.T) *bench { return startWith(t, patient) }
 
 // startWith takes the time-out of the ledger, 0 for the one of production.
 func startWith(t *testing.T, ledgerTimeout time.Duration) *bench {
+	return startIn(t, testkit.Namespace(t), ledgerTimeout)
+}
+
+func startIn(t *testing.T, namespace string, ledgerTimeout time.Duration) *bench {
 	t.Helper()
 	b := &bench{url: testkit.Database(t)}
-	namespace := testkit.Namespace(t)
 	b.temporal = testkit.Client(t, namespace)
 	var proxied string
 	b.postgresProxy, proxied = testkit.DatabaseProxy(t, b.url)
@@ -103,6 +107,29 @@ func TestAcceptedIsDurableAndDispatched(t *testing.T) {
 	testkit.Eventually(t, func() bool { return b.started(t, e) }, "no run")
 	testkit.Eventually(t, func() bool { return b.rows(t, "dispatched_at IS NOT NULL AND lease_until IS NULL") == 2 }, "not marked")
 	testkit.Eventually(t, func() bool { return b.rows(t, "duplicates = 1 AND last_duplicate_at IS NOT NULL") == 1 }, "not counted")
+}
+
+// A run is found by its event's type where the namespace knows the attribute, and starts all the same where it does not.
+func TestRunsCarryTheTypeWhereTheNamespaceKnowsIt(t *testing.T) {
+	t.Parallel()
+	for name, namespace := range map[string]func(testing.TB) string{"known": testkit.Namespace, "not known": testkit.BareNamespace} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			b := startIn(t, namespace(t), patient)
+			found := map[string]bool{}
+			for _, id := range []string{"evt_1", "evt_2"} {
+				e := webhook(id)
+				require.Equal(t, event.Accepted, b.accept(t, e))
+				testkit.Eventually(t, func() bool { return b.started(t, e) }, "no run")
+				run, err := b.temporal.DescribeWorkflow(t.Context(), e.WorkflowID(), "")
+				require.NoError(t, err)
+				kind, _ := run.TypedSearchAttributes.GetKeyword(temporal.NewSearchAttributeKeyKeyword(event.TypeAttribute))
+				found[kind] = true
+			}
+			require.Equal(t, map[string]bool{map[string]string{"known": "checkout.session.completed"}[name]: true}, found)
+			require.Zero(t, b.rows(t, "last_error IS NOT NULL"))
+		})
+	}
 }
 
 func TestCopiesAtTheSameInstant(t *testing.T) {

@@ -40,6 +40,7 @@ func (in *Intake) start(ctx context.Context, e *event.Event, packed []byte, eage
 		StaticSummary:                            e.Type,
 		StaticDetails:                            in.details(e.ID),
 		Priority:                                 temporal.Priority{FairnessKey: fairnessKey(e.Provider)},
+		TypedSearchAttributes:                    in.attribute.of(e),
 	}
 	if e.Generation > 0 {
 		options.WorkflowIDReusePolicy = enums.WORKFLOW_ID_REUSE_POLICY_ALLOW_DUPLICATE
@@ -50,7 +51,7 @@ func (in *Intake) start(ctx context.Context, e *event.Event, packed []byte, eage
 	if packed != nil {
 		args = []any{e, packed}
 	}
-	_, err := in.Temporal.ExecuteWorkflow(ctx, options, in.WorkflowType(e.Scheme), args...)
+	err := in.execute(ctx, options, in.WorkflowType(e.Scheme), args)
 	var invalid *serviceerror.InvalidArgument
 	switch {
 	case err == nil:
@@ -60,6 +61,22 @@ func (in *Intake) start(ctx context.Context, e *event.Event, packed []byte, eage
 	case errors.As(err, &invalid):
 		return fmt.Errorf("%w: %v", errRefused, err)
 	}
+	return err
+}
+
+// execute starts a run, once more without the search attribute where the namespace lacks it.
+func (in *Intake) execute(ctx context.Context, options client.StartWorkflowOptions, workflowType string, args []any) error {
+	_, err := in.Temporal.ExecuteWorkflow(ctx, options, workflowType, args...)
+	first, about := in.attribute.refused(err)
+	if !about {
+		return err
+	}
+	if first {
+		in.Log.Warn("runs are started without the search attribute, which the namespace lacks; hookflow migrate up creates it",
+			"attribute", event.TypeAttribute, "for", attributePause, "error", err)
+	}
+	options.TypedSearchAttributes = temporal.SearchAttributes{}
+	_, err = in.Temporal.ExecuteWorkflow(ctx, options, workflowType, args...)
 	return err
 }
 

@@ -19,6 +19,7 @@ func process(ctx workflow.Context, e event.Event, body []byte) error {
 		if step.Done {
 			continue
 		}
+		workflow.SetCurrentDetails(ctx, "Working on `"+step.Name+"`.")
 		result, failure := perform(ctx, e, step, begun.Epoch)
 		note(&end, step, result, failure)
 		if failure != nil {
@@ -26,9 +27,11 @@ func process(ctx workflow.Context, e event.Event, body []byte) error {
 			break
 		}
 	}
+	workflow.SetCurrentDetails(ctx, "Writing the end to the ledger.")
 	if finishErr := finish(ctx, e, end); finishErr != nil {
 		return finishErr
 	}
+	workflow.SetCurrentDetails(ctx, "Over: "+string(end.Status)+".")
 	return err
 }
 

@@ -200,6 +200,9 @@ func (d *devRun) assemble(ctx context.Context) (*app, error) {
 	if err != nil {
 		return nil, err
 	}
+	if sentence, news := addAttribute(ctx, options); news {
+		d.say("%s", sentence)
+	}
 	return assemble(ctx, plan{
 		config: d.config, temporal: options, temporalUI: ui, api: true, worker: true, telemetry: tel, now: d.now,
 	})

@@ -1,9 +1,12 @@
 package main
 
 import (
+	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 
+	"hookflow/config"
 	"hookflow/migrations"
 
 	"github.com/spf13/cobra"
@@ -27,7 +30,7 @@ func newMigrateCommand(env environment) *cobra.Command {
 		}
 		cmd.AddCommand(sub)
 	}
-	add("up", "Apply every migration that is missing; several processes may do so at once", func(cmd *cobra.Command, url string) error {
+	add("up", "Apply every migration that is missing, and create Temporal's search attribute; several processes may do so at once", func(cmd *cobra.Command, url string) error {
 		applied, err := migrations.Up(cmd.Context(), url)
 		if err != nil {
 			return err
@@ -38,7 +41,7 @@ func newMigrateCommand(env environment) *cobra.Command {
 		for _, version := range applied {
 			fmt.Fprintf(env.stdout, "Applied migration %d.\n", version)
 		}
-		return nil
+		return env.migrateTemporal(cmd.Context())
 	})
 	add("down", "Take back the newest migration, with the data that it holds", func(cmd *cobra.Command, url string) error {
 		version, err := migrations.Down(cmd.Context(), url)
@@ -64,4 +67,18 @@ func newMigrateCommand(env environment) *cobra.Command {
 		return err
 	})
 	return cmd
+}
+
+// migrateTemporal creates the search attribute in the namespace that the environment names. Where it names none, that is
+// left to whoever does.
+func (env environment) migrateTemporal(ctx context.Context) error {
+	options, err := temporalOptions(config.Serve, env.getenv, slog.New(slog.DiscardHandler))
+	if err != nil {
+		return failure("%v", err)
+	}
+	if options.HostPort != "" {
+		sentence, _ := addAttribute(ctx, options)
+		fmt.Fprintln(env.stdout, sentence)
+	}
+	return nil
 }

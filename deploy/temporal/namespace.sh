@@ -1,5 +1,5 @@
 #!/bin/sh
-# Creates the namespace, or sets its retention. TEMPORAL_ADDRESS and TEMPORAL_NAMESPACE come from the environment.
+# Creates the namespace, or sets its retention, and the search attribute of hookflow's runs. TEMPORAL_ADDRESS and TEMPORAL_NAMESPACE come from the environment.
 set -eu
 
 # A closed run stays visible, and its ID taken, for this long: 30 days, as long as people resend events by hand.
@@ -22,3 +22,7 @@ if temporal operator namespace describe -n "$TEMPORAL_NAMESPACE" >/dev/null 2>&1
 else
   temporal operator namespace create -n "$TEMPORAL_NAMESPACE" --retention "$retention"
 fi
+
+# Safe to repeat. hookflow migrate up creates it too, where it may and is told of Temporal.
+temporal operator search-attribute create -n "$TEMPORAL_NAMESPACE" --name HookflowEventType --type Keyword ||
+  echo "The search attribute HookflowEventType was not created; runs start without it"

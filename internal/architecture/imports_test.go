@@ -17,7 +17,7 @@ var may = map[string][]string{
 	"event":      {},
 	"providers":  {"event"},
 	"routing":    {"event"},
-	"migrations": {},
+	"migrations": {"event"},
 	"store":      {"event"},
 	"workflows":  {"event", "routing"},
 	"telemetry":  {},

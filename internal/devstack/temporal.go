@@ -16,6 +16,8 @@ import (
 	"strings"
 	"syscall"
 	"time"
+
+	"hookflow/event"
 )
 
 // retention is how long the dev server keeps closed runs. The CLI makes its namespaces with one day and has no flag for
@@ -204,7 +206,8 @@ func (t *Temporal) args(o TemporalOptions, home string) ([]string, error) {
 		args = append(args, "--headless")
 	}
 	args = append(args, "--http-port", strconv.Itoa(free[2]), "--metrics-port", strconv.Itoa(free[3]),
-		"--log-level", cmp.Or(o.LogLevel, "error"), "--disable-config-file", "--disable-config-env")
+		"--log-level", cmp.Or(o.LogLevel, "error"), "--disable-config-file", "--disable-config-env",
+		"--search-attribute", event.TypeAttribute+"=Keyword") // of namespaces that are made now
 	if t.Namespace != "default" {
 		args = append(args, "--namespace", t.Namespace)
 	}

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"hookflow/internal/devstack"
+	"hookflow/migrations"
 
 	"github.com/stretchr/testify/require"
 	"go.temporal.io/api/workflowservice/v1"
@@ -41,8 +42,18 @@ func TemporalAddress(t testing.TB) string {
 	return address
 }
 
-// Namespace registers a namespace for this test and waits until it can be used.
+// Namespace registers a namespace with the search attribute for this test, and waits until it can be used.
 func Namespace(t testing.TB) string {
+	t.Helper()
+	name := BareNamespace(t)
+	c := Client(t, name)
+	_, err := migrations.AddAttribute(t.Context(), c, name)
+	require.NoError(t, err)
+	return name
+}
+
+// BareNamespace registers a namespace without it.
+func BareNamespace(t testing.TB) string {
 	t.Helper()
 	namespaces, err := client.NewNamespaceClient(client.Options{HostPort: TemporalAddress(t), Logger: Quiet()})
 	require.NoError(t, err)
