@@ -25,6 +25,9 @@ func (open) Identify(r *providers.Request) (event.Event, error) {
 
 type yes struct{}
 
+func (yes) AcceptAll(context.Context, []event.Event) ([]event.Outcome, error) {
+	panic("one event each")
+}
 func (yes) Accept(context.Context, *event.Event) (event.Outcome, error) { return event.Accepted, nil }
 
 // sink is a ResponseWriter that keeps nothing.

@@ -21,6 +21,9 @@ type Accepter interface {
 	// Accept returns what became of e. event.ErrUnavailable and event.ErrTooLargeNow ask the sender to come again.
 	// ctx outlives a sender that hangs up, and ends after 7 seconds.
 	Accept(ctx context.Context, e *event.Event) (event.Outcome, error)
+	// AcceptAll does so for the events of one delivery, and returns one outcome each. After an error some of them may
+	// have been kept; the delivery comes again, and those are then duplicates.
+	AcceptAll(ctx context.Context, events []event.Event) ([]event.Outcome, error)
 }
 
 // Ledger answers for the events that were accepted. Ids are uuids in lower case: the door has already turned a key into
@@ -117,7 +120,7 @@ func New(o Options) *API {
 	return a
 }
 
-// Webhooks returns the handler of the public listener: POST /webhooks/{provider}, /livez, /readyz.
+// Webhooks returns the handler of the public listener: /webhooks/{provider}, /livez, /readyz.
 func (a *API) Webhooks() http.Handler {
 	e := a.engine()
 	a.routeWebhooks(e)
@@ -152,7 +155,7 @@ func (a *API) engine() *gin.Engine {
 	e.Use(a.recoverPanic, harden)
 	e.Use(a.Middleware...)
 	e.NoRoute(func(c *gin.Context) { writeProblem(c, errNoPath) })
-	e.NoMethod(func(c *gin.Context) { writeProblem(c, errMethod) })
+	e.NoMethod(a.noMethod)
 	for _, method := range []string{http.MethodGet, http.MethodHead} {
 		e.Handle(method, "/livez", a.livez)
 		e.Handle(method, "/readyz", a.readyz)
@@ -160,7 +163,11 @@ func (a *API) engine() *gin.Engine {
 	return e
 }
 
-func (a *API) routeWebhooks(e *gin.Engine) { e.POST("/webhooks/:provider", a.receive) }
+func (a *API) routeWebhooks(e *gin.Engine) {
+	e.POST(webhookPath, a.receive)
+	e.GET(webhookPath, a.probed)
+	e.HEAD(webhookPath, a.probed)
+}
 
 func (a *API) routeOps(e *gin.Engine) {
 	if a.Scrape != nil {

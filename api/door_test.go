@@ -138,6 +138,17 @@ func (d *door) events() (events []event.Event) {
 	return events
 }
 
+func (d *door) AcceptAll(ctx context.Context, events []event.Event) ([]event.Outcome, error) {
+	outcomes := make([]event.Outcome, len(events))
+	for i := range events {
+		var err error
+		if outcomes[i], err = d.Accept(ctx, &events[i]); err != nil {
+			return nil, err
+		}
+	}
+	return outcomes, nil
+}
+
 func (d *door) Accept(ctx context.Context, e *event.Event) (event.Outcome, error) {
 	d.locked(func() { d.accepted = append(d.accepted, *e) })
 	return d.accept(ctx, e)

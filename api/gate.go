@@ -23,12 +23,17 @@ const (
 type gate struct {
 	providers.Source
 	traits   providers.Traits
+	prober   providers.Prober // nil where the provider has no probes
+	methods  string           // what it takes, for the Allow header
 	failures *rate.Limiter
 	voice    voice
 }
 
 func newGate(s providers.Source) *gate {
-	return &gate{Source: s, traits: s.Traits(), failures: rate.NewLimiter(failuresPerSecond, failuresBurst)}
+	g := &gate{Source: s, traits: s.Traits(), failures: rate.NewLimiter(failuresPerSecond, failuresBurst)}
+	g.prober, _ = s.Provider.(providers.Prober)
+	g.methods = strings.Join(append(slices.Clone(g.traits.ProbeMethods), http.MethodPost), ", ")
+	return g
 }
 
 // checkHead refuses a request by its headers alone, before any of the body is asked for.

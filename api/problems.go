@@ -32,6 +32,7 @@ type problem struct {
 	challenge  string // the WWW-Authenticate header
 	unread     bool   // said before the body was read whole
 	cut        bool   // the connection cannot be used again
+	silent     bool   // no body
 }
 
 func (p *problem) Error() string { return p.Code + ": " + p.Detail }
@@ -60,6 +61,8 @@ var (
 		"No provider is configured under this name.").early()
 	errMethod = newProblem(http.StatusMethodNotAllowed, "method_not_allowed",
 		"This path does not take this method; see the Allow header.").early()
+	errNoProbe = newProblem(http.StatusBadRequest, "handshake_invalid",
+		"This is no handshake of this provider; events are posted.")
 	errEncoding = newProblem(http.StatusUnsupportedMediaType, "content_encoding_unsupported",
 		"Bodies are taken as they were signed, without a Content-Encoding.").early()
 	errBusy = newProblem(http.StatusServiceUnavailable, "busy",
@@ -100,6 +103,20 @@ func (p *problem) allowing(methods string) *problem {
 	named := *p
 	named.allow = methods
 	return &named
+}
+
+// refusal is errSignature in the form that the provider demands.
+func (g *gate) refusal() *problem {
+	demanded := g.traits.Refusal
+	if demanded == (providers.Refusal{}) {
+		return errSignature
+	}
+	p := *errSignature
+	p.silent = demanded.Empty
+	if demanded.Status != 0 {
+		p.Status, p.Title = demanded.Status, http.StatusText(demanded.Status)
+	}
+	return &p
 }
 
 func mediaTypeProblem(accepted []string) *problem {
@@ -176,7 +193,11 @@ func writeProblem(c *gin.Context, p *problem) {
 	if unread || p.cut {
 		h.Set("Connection", "close")
 	}
-	writeJSON(c, p.Status, "application/problem+json", p)
+	if p.silent {
+		writeOwn(c, &providers.Answer{Status: p.Status})
+	} else {
+		writeJSON(c, p.Status, "application/problem+json", p)
+	}
 	if unread {
 		dropBody(c)
 	}

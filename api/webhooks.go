@@ -1,6 +1,7 @@
 package api
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"log/slog"
@@ -13,8 +14,28 @@ import (
 	"github.com/gin-gonic/gin"
 )
 
+const webhookPath = "/webhooks/:provider"
+
 // receive takes POST /webhooks/{provider} from the first byte to the answer.
 func (a *API) receive(c *gin.Context) {
+	a.attend(c, func(g *gate) (string, error) {
+		held := hold{room: a.room}
+		defer held.release()
+		d, err := a.admit(c, g, &held)
+		switch {
+		case err != nil:
+			return "", err
+		case d.Greeting != nil:
+			return string(event.Handshake), a.greet(c, d.Greeting)
+		case d.Batch:
+			return a.acceptAll(c, g, d.Events)
+		}
+		return a.accept(c, g, &d.Events[0])
+	})
+}
+
+// attend finds the source of a request, answers it with serve, which returns the outcome, and counts what became of it.
+func (a *API) attend(c *gin.Context, serve func(*gate) (string, error)) {
 	began := a.Now()
 	g, known := a.gates[c.Param("provider")]
 	if !known {
@@ -22,42 +43,51 @@ func (a *API) receive(c *gin.Context) {
 		a.Metrics.Request("unknown", errProvider.Code, a.Now().Sub(began).Seconds())
 		return
 	}
-	held := hold{room: a.room}
-	defer held.release()
-	e, outcome, err := a.admit(c, g, &held)
-	word := string(outcome)
+	word, err := serve(g)
 	if err != nil {
 		word = a.refuse(c, g, err)
-	} else {
-		a.answer(c, g, e, outcome)
-	}
-	if outcome == event.Ignored {
-		a.Metrics.Ignored(g.Name, e.Type)
 	}
 	a.Metrics.Request(g.Name, word, a.Now().Sub(began).Seconds())
 }
 
-// admit reads, verifies and hands on. When it returns without an error, the event is durable (or ignored on purpose).
-func (a *API) admit(c *gin.Context, g *gate, held *hold) (*event.Event, event.Outcome, error) {
+// admit reads and verifies. A probe is answered by its head alone, whatever its media type.
+func (a *API) admit(c *gin.Context, g *gate, held *hold) (providers.Delivery, error) {
 	r := c.Request
+	signed := providers.Request{Method: r.Method, URL: a.PublicURL + rawTarget(r.RequestURI), Header: r.Header}
+	if g.prober != nil {
+		if greeting, err := g.prober.Probe(&signed); greeting != nil || err != nil {
+			return providers.Delivery{Greeting: greeting}, err
+		}
+	}
 	if err := g.checkHead(r.Header); err != nil {
-		return nil, "", err
+		return providers.Delivery{}, err
 	}
-	body, err := held.read(c.Writer, r, g.traits.MaxBody)
-	if err != nil {
-		return nil, "", err
+	var err error
+	if signed.Body, err = held.read(c.Writer, r, g.traits.MaxBody); err != nil {
+		return providers.Delivery{}, err
 	}
-	signed := providers.Request{Method: r.Method, URL: a.PublicURL + rawTarget(r.RequestURI), Header: r.Header, Body: body}
-	e, err := g.Read(&signed, a.Now())
-	if err != nil {
-		return nil, "", err
-	}
-	// A sender that closes its side after the last byte still waits for the answer, yet net/http calls it gone: what was
-	// verified is finished either way.
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(r.Context()), acceptTime)
+	return g.Read(&signed, a.Now())
+}
+
+// accept makes the one event of a request durable, or ignores it on purpose, and answers.
+func (a *API) accept(c *gin.Context, g *gate, e *event.Event) (string, error) {
+	ctx, cancel := inAcceptTime(c)
 	defer cancel()
-	outcome, err := a.Accepter.Accept(ctx, &e)
-	return &e, outcome, err
+	outcome, err := a.Accepter.Accept(ctx, e)
+	if err != nil {
+		return "", err
+	}
+	if outcome == event.Ignored {
+		a.Metrics.Ignored(g.Name, e.Type)
+	}
+	a.answer(c, g, e, outcome)
+	return string(outcome), nil
+}
+
+// inAcceptTime returns the time that an event has to become durable. A sender that closes its side after the last byte
+// still waits for the answer, yet net/http calls it gone: what was verified is finished either way.
+func inAcceptTime(c *gin.Context) (context.Context, context.CancelFunc) {
+	return context.WithTimeout(context.WithoutCancel(c.Request.Context()), acceptTime)
 }
 
 // rawTarget returns path and query as they stand in the request line, byte for byte. A target in absolute form
@@ -104,6 +134,9 @@ func (a *API) refuse(c *gin.Context, g *gate, err error) string {
 	if p == errInternal {
 		a.OnError(c.Request.Context(), err)
 	}
+	if p == errSignature {
+		p = g.refusal()
+	}
 	writeProblem(c, p)
 	return p.Code
 }
@@ -124,21 +157,39 @@ type receipt struct {
 
 // answer tells the sender what became of its event, in the provider's own words where it has some.
 func (a *API) answer(c *gin.Context, g *gate, e *event.Event, outcome event.Outcome) {
-	h := c.Writer.Header()
-	h["Hookflow-Event-Id"] = []string{e.ID}
-	h["Hookflow-Outcome"] = []string{string(outcome)}
+	a.mark(c, e, outcome)
 	own := g.Answer(e)
 	if own == nil {
 		writeJSON(c, http.StatusOK, "application/json", receipt{ID: e.ID, Key: e.Key(), Outcome: outcome})
 		return
 	}
-	if own.Warning != "" {
-		a.Log.LogAttrs(c.Request.Context(), slog.LevelWarn, own.Warning,
-			slog.String("provider", g.Name), slog.String("event", e.ID), slog.String("type", e.Type))
+	a.warn(c, g, own.Warning, slog.String("event", e.ID), slog.String("type", e.Type))
+	writeOwn(c, own)
+}
+
+// warn logs that an answer stands in for something else, "" for one that does not.
+func (a *API) warn(c *gin.Context, g *gate, warning string, attrs ...slog.Attr) {
+	if warning != "" {
+		a.Log.LogAttrs(c.Request.Context(), slog.LevelWarn, warning, append(attrs, slog.String("provider", g.Name))...)
 	}
+}
+
+// mark sets the headers of the contract.
+func (a *API) mark(c *gin.Context, e *event.Event, outcome event.Outcome) {
+	h := c.Writer.Header()
+	h["Hookflow-Outcome"] = []string{string(outcome)}
+	if e != nil {
+		h["Hookflow-Event-Id"] = []string{e.ID}
+	}
+}
+
+// writeOwn writes an answer in the provider's words.
+func writeOwn(c *gin.Context, own *providers.Answer) {
+	status := cmp.Or(own.Status, http.StatusOK)
 	if own.ContentType == "" {
+		c.Status(status)
 		c.Writer.WriteHeaderNow()
 		return
 	}
-	c.Data(http.StatusOK, own.ContentType, own.Body)
+	c.Data(status, own.ContentType, own.Body)
 }

@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"net"
@@ -76,23 +77,33 @@ func newAccepter(ctx context.Context, order doorOrder) (api.Accepter, error) {
 		}
 		cfg.MaxConns = 16 // as hookflow has
 		pool, err := pgxpool.NewWithConfig(ctx, cfg)
-		return inserter{pool}, err
+		return inserter{pool: pool}, err
 	case "direct":
 		c, err := client.DialContext(ctx, client.Options{HostPort: order.Temporal, Namespace: order.Namespace, Logger: quiet{}})
-		return starter{c}, err
+		return starter{client: c}, err
 	}
 	return nil, fmt.Errorf("there is no door of the kind %q", order.Kind)
 }
 
+// single is an Accepter of one event each, which is all that is sent here.
+type single struct{}
+
+func (single) AcceptAll(context.Context, []event.Event) ([]event.Outcome, error) {
+	return nil, errors.New("a batch, where single events are measured")
+}
+
 // forgetful stores nothing: what it answers is the most that the handler can do.
-type forgetful struct{}
+type forgetful struct{ single }
 
 func (forgetful) Accept(context.Context, *event.Event) (event.Outcome, error) {
 	return event.Accepted, nil
 }
 
 // inserter writes the two rows of each event by themselves: one statement, one transaction, one round trip.
-type inserter struct{ pool *pgxpool.Pool }
+type inserter struct {
+	single
+	pool *pgxpool.Pool
+}
 
 const insertOne = `
 WITH inserted AS (
@@ -115,7 +126,10 @@ func (i inserter) Accept(ctx context.Context, e *event.Event) (event.Outcome, er
 
 // starter starts a run for each event, with the event and its body in the input. No worker takes the runs, which is in
 // this design's favour.
-type starter struct{ client client.Client }
+type starter struct {
+	single
+	client client.Client
+}
 
 func (s starter) Accept(ctx context.Context, e *event.Event) (event.Outcome, error) {
 	_, err := s.client.ExecuteWorkflow(ctx, client.StartWorkflowOptions{ID: e.WorkflowID(), TaskQueue: "direct"}, "Direct", e, e.Body)

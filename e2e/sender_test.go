@@ -51,9 +51,9 @@ func (in *installation) sign(name string, r *providers.Request) *delivery {
 	p, now := in.provider(name), time.Now()
 	r.Method, r.URL = http.MethodPost, publicURL+"/webhooks/"+name
 	p.Sign(r, now)
-	e, err := providers.Source{Name: name, Provider: p}.Read(r, now)
+	read, err := providers.Source{Name: name, Provider: p}.Read(r, now)
 	require.NoError(in.t, err)
-	return &delivery{provider: name, path: strings.TrimPrefix(r.URL, publicURL), header: r.Header, body: r.Body, event: e}
+	return &delivery{provider: name, path: strings.TrimPrefix(r.URL, publicURL), header: r.Header, body: r.Body, event: read.Events[0]}
 }
 
 // sample makes a delivery of a sample with a fresh id.

@@ -34,6 +34,7 @@ var errLedgerAway = errors.New("the ledger does not answer")
 type arrival struct {
 	event   *event.Event
 	verdict chan verdict // buffered, so that a writer never waits for a request that gave up
+	rest    []*arrival   // the other events of a delivery of many: they go into the same statement
 }
 
 type verdict struct {
@@ -57,6 +58,35 @@ func (in *Intake) write(ctx context.Context, e *event.Event) (event.Outcome, err
 	}
 }
 
+// writeAll is write for the events of one delivery, those at the places kept, and sets their outcomes.
+func (in *Intake) writeAll(ctx context.Context, events []event.Event, kept []int, outcomes []event.Outcome) error {
+	all := make([]*arrival, len(kept))
+	for i, place := range kept {
+		all[i] = &arrival{event: &events[place], verdict: make(chan verdict, 1)}
+	}
+	first := *all[0]
+	first.rest = all[1:]
+	select {
+	case in.arrivals <- &first:
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+	var failed error
+	for i, place := range kept {
+		select {
+		case v := <-all[i].verdict:
+			outcomes[place] = v.outcome
+			// One that neither place may take again counts more than one that is asked to come again.
+			if v.err != nil && (failed == nil || errors.Is(failed, errLedgerAway)) {
+				failed = v.err
+			}
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+	}
+	return failed
+}
+
 func (in *Intake) writeBatches(ctx context.Context) {
 	for {
 		select {
@@ -68,13 +98,21 @@ func (in *Intake) writeBatches(ctx context.Context) {
 	}
 }
 
-// gather takes what waits already; it never waits for more.
+// gather takes what waits already; it never waits for more. A delivery of many events is not divided.
 func (in *Intake) gather(first *arrival) []*arrival {
-	batch, bytes := []*arrival{first}, len(first.event.Body)
+	var batch []*arrival
+	bytes := 0
+	add := func(a *arrival) {
+		batch, bytes = append(batch, a), bytes+len(a.event.Body)
+		for _, other := range a.rest {
+			batch, bytes = append(batch, other), bytes+len(other.event.Body)
+		}
+	}
+	add(first)
 	for len(batch) < maxBatchRows && bytes < maxBatchBytes {
 		select {
 		case a := <-in.arrivals:
-			batch, bytes = append(batch, a), bytes+len(a.event.Body)
+			add(a)
 		default:
 			return batch
 		}

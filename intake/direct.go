@@ -6,6 +6,8 @@ import (
 	"time"
 
 	"hookflow/event"
+
+	"golang.org/x/sync/errgroup"
 )
 
 const (
@@ -36,6 +38,19 @@ func (in *Intake) acceptDirectly(ctx context.Context, e *event.Event) (event.Out
 	}
 	in.duplicates.add(e.ID)
 	return event.Duplicate, nil
+}
+
+// acceptAllDirectly is acceptDirectly for the events of one delivery, as many at a time as Temporal is given.
+func (in *Intake) acceptAllDirectly(ctx context.Context, events []event.Event, kept []int, outcomes []event.Outcome) error {
+	var starting errgroup.Group
+	starting.SetLimit(directStarters)
+	for _, place := range kept {
+		starting.Go(func() (err error) {
+			outcomes[place], err = in.acceptDirectly(ctx, &events[place])
+			return err
+		})
+	}
+	return starting.Wait()
 }
 
 func (in *Intake) startDirectly(ctx context.Context, e *event.Event) error {

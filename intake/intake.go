@@ -144,6 +144,30 @@ func (in *Intake) Accept(ctx context.Context, e *event.Event) (event.Outcome, er
 	return in.acceptDirectly(ctx, e)
 }
 
+// AcceptAll makes the events of one delivery durable and unique: in one statement where the ledger answers. It returns
+// one outcome each, in their order, or the errors of Accept; some of the events may then have been kept all the same.
+func (in *Intake) AcceptAll(ctx context.Context, events []event.Event) ([]event.Outcome, error) {
+	outcomes := make([]event.Outcome, len(events))
+	kept := make([]int, 0, len(events)) // places of those that are not ignored
+	for i := range events {
+		if events[i].Chatty && !in.Routed(events[i].Provider, events[i].Type) {
+			outcomes[i] = event.Ignored
+			continue
+		}
+		kept = append(kept, i)
+	}
+	if len(kept) == 0 {
+		return outcomes, nil
+	}
+	if in.ledger.closed() {
+		err := in.writeAll(ctx, events, kept, outcomes)
+		if !errors.Is(err, errLedgerAway) {
+			return outcomes, err
+		}
+	}
+	return outcomes, in.acceptAllDirectly(ctx, events, kept, outcomes)
+}
+
 // Replay asks for another run of a final event; the relay starts it at once. The errors are those of store.Replay, or
 // event.ErrUnavailable while the ledger is away.
 func (in *Intake) Replay(ctx context.Context, id string) (event.Event, error) {

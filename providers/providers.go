@@ -35,8 +35,9 @@ type Request struct {
 	Body   []byte
 }
 
-// Answer is a provider's own reply to an accepted or duplicate event.
+// Answer is a provider's own reply to an accepted or duplicate event, or to a handshake.
 type Answer struct {
+	Status      int    // 0 means 200
 	ContentType string // empty: no Content-Type header and no body
 	Body        []byte
 	// Warning is one sentence for the operator's log when the answer stands in for something that is not built.
@@ -55,7 +56,8 @@ type Provider interface {
 	// A request that holds no event is an *Error of code CodeNoEvent whose Reason may be shown to the sender.
 	Identify(r *Request) (event.Event, error)
 
-	// Answer returns the provider's own reply, or nil for the JSON answer of the contract.
+	// Answer returns the provider's own reply, or nil for the JSON answer of the contract. e is nil for a batch, whose
+	// answer is one for all of its events.
 	Answer(e *event.Event) *Answer
 
 	// Traits says how requests to the provider look.
@@ -80,6 +82,16 @@ type Traits struct {
 	Headers []string
 	// SignsURL says that the signature covers the public URL, so HOOKFLOW_PUBLIC_URL must be right.
 	SignsURL bool
+	// ProbeMethods are the methods, besides POST, by which a Prober is asked: of GET and HEAD.
+	ProbeMethods []string
+	// Refusal is how a request that is not proven is answered, where the provider demands more than a 401 with a problem.
+	Refusal Refusal
+}
+
+// Refusal is a demanded answer to a false signature.
+type Refusal struct {
+	Status int  // 0 means 401
+	Empty  bool // no body
 }
 
 const (
@@ -91,34 +103,14 @@ const (
 type Source struct {
 	Name string
 	Provider
+	maxBody int64
 }
 
-// Read verifies r and returns its event, complete. Errors are *Error: CodeSignature when verification failed,
-// CodeNoEvent when the request is genuine but holds no event that can be kept.
-func (s Source) Read(r *Request, now time.Time) (event.Event, error) {
-	if err := s.Verify(r, now); err != nil {
-		return event.Event{}, err
+// Traits are those of the provider, with the source's own cap where it has one.
+func (s Source) Traits() Traits {
+	t := s.Provider.Traits()
+	if s.maxBody > 0 {
+		t.MaxBody = s.maxBody
 	}
-	e, err := s.Identify(r)
-	if err != nil {
-		return event.Event{}, err
-	}
-	if why := event.CheckID(e.EventID); why != "" {
-		return event.Event{}, noEvent("the event id %s", why)
-	}
-	if why := event.CheckID(e.Type); why != "" {
-		return event.Event{}, noEvent("the event type %s", why)
-	}
-	if e.Account != "" {
-		if why := event.CheckID(e.Account); why != "" {
-			return event.Event{}, noEvent("the account %s", why)
-		}
-	}
-	traits := s.Traits()
-	e.Provider, e.Scheme = s.Name, traits.Scheme
-	e.ID = event.ID(e.Key())
-	e.ReceivedAt = now.UTC()
-	e.ContentType = toText(r.Header.Get("Content-Type"))
-	e.Headers = keepHeaders(r.Header, traits.Headers)
-	return e, nil
+	return t
 }

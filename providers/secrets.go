@@ -35,6 +35,17 @@ func currentSecrets(secrets []string) ([]string, error) {
 	return current, nil
 }
 
+// splitList splits an option that is a comma-separated list; an empty one has no elements.
+func splitList(text string) []string {
+	var items []string
+	for item := range strings.SplitSeq(text, ",") {
+		if item = strings.TrimSpace(item); item != "" {
+			items = append(items, item)
+		}
+	}
+	return items
+}
+
 // decodeKey reads a base64 secret: the standard alphabet, padded or not, no empty key.
 func decodeKey(secret string) ([]byte, error) {
 	key, err := base64.RawStdEncoding.Strict().DecodeString(strings.TrimRight(secret, "="))

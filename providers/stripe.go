@@ -156,3 +156,15 @@ func (s *Stripe) Sign(r *Request, now time.Time) {
 	sum := webhook.ComputeSignature(now, r.Body, s.secrets[0])
 	setHeader(r, stripeHeader, "t="+strconv.FormatInt(now.Unix(), 10)+",v1="+hex.EncodeToString(sum))
 }
+
+var stripeKind = Kind{
+	Name: "stripe", Title: "Stripe", Docs: "https://docs.stripe.com/webhooks",
+	Variable: "STRIPE_WEBHOOK_SECRET", Secret: "the endpoint's signing secret, whsec_…, from Workbench → Webhooks",
+	Dashboard: []string{
+		"Workbench → Webhooks → Add destination, URL {url}; choose the event types that your routes name.",
+		"Copy the signing secret (whsec_…) into {variable}. Each endpoint has its own: test mode, live mode and `stripe listen` differ.",
+	},
+	Retries: "Live mode: up to 3 days with growing pauses; test mode: 3 times. Any 2xx is a success.",
+	ID:      "`id` of the body", Type: "`type` of the body",
+	Build: func(s Settings) (Provider, error) { return NewStripe(s.Secrets) },
+}

@@ -150,7 +150,7 @@ func TestIdentify_NoObject(t *testing.T) {
 	t.Parallel()
 	for name, s := range testSigners(t) {
 		for what, body := range noObjects {
-			_, err := Source{Name: "x", Provider: s}.Read(signedBy(s, body), testNow)
+			_, err := readOne(Source{Name: "x", Provider: s}, signedBy(s, body), testNow)
 			requireNoEvent(t, err)
 			require.NotContains(t, err.Error(), "evt", "%s %s", name, what)
 		}
@@ -176,7 +176,7 @@ func TestStripeIdentify_NoEvent(t *testing.T) {
 		"context not UTF-8":     "{\"id\":\"e\",\"type\":\"t\",\"context\":\"\xff\"}",
 		"type with a backspace": `{"id":"e","type":"t\b"}`,
 	} {
-		_, err := Source{Name: "stripe", Provider: s}.Read(signedBy(s, body), testNow)
+		_, err := readOne(Source{Name: "stripe", Provider: s}, signedBy(s, body), testNow)
 		require.Error(t, err, name)
 		requireNoEvent(t, err)
 	}
@@ -216,7 +216,7 @@ func FuzzStripeIdentify(f *testing.F) {
 // fuzzIdentify asserts that reading never panics and gives the same event again, or an *Error of CodeNoEvent.
 func fuzzIdentify(t *testing.T, s Signer, body []byte) {
 	r := signedBy(s, string(body))
-	e, err := Source{Name: "x", Provider: s}.Read(r, testNow)
+	e, err := readOne(Source{Name: "x", Provider: s}, r, testNow)
 	if err != nil {
 		requireNoEvent(t, err)
 		return
@@ -227,7 +227,7 @@ func fuzzIdentify(t *testing.T, s Signer, body []byte) {
 		_, err := e.OccurredAt.MarshalJSON()
 		require.NoError(t, err)
 	}
-	again, err := Source{Name: "x", Provider: s}.Read(r, testNow)
+	again, err := readOne(Source{Name: "x", Provider: s}, r, testNow)
 	require.NoError(t, err)
 	require.Equal(t, e, again)
 	s.Answer(&e)

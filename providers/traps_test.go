@@ -46,9 +46,9 @@ func TestTrap_RetryIsTheSameEvent(t *testing.T) {
 		retry := &Request{Body: first.Body}
 		s.Sign(retry, later)
 		require.NotEqual(t, first.Header, retry.Header, name)
-		a, err := Source{Name: "x", Provider: s}.Read(first, testNow)
+		a, err := readOne(Source{Name: "x", Provider: s}, first, testNow)
 		require.NoError(t, err)
-		b, err := Source{Name: "x", Provider: s}.Read(retry, later)
+		b, err := readOne(Source{Name: "x", Provider: s}, retry, later)
 		require.NoError(t, err)
 		require.Equal(t, a.Key(), b.Key(), name)
 		require.Equal(t, a.ID, b.ID, name)

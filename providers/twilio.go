@@ -168,3 +168,23 @@ func (t *Twilio) Sign(r *Request, _ time.Time) {
 	}
 	r.Header.Set(twilioSignature, base64.StdEncoding.EncodeToString(mac.Sum(nil)))
 }
+
+var twilioKind = Kind{
+	Name: "twilio", Title: "Twilio", Docs: "https://www.twilio.com/docs/usage/security",
+	Variable: "TWILIO_AUTH_TOKEN", Secret: "the primary auth token of the account, from the console",
+	Options: []Option{
+		{Name: "account_sid", Variable: "TWILIO_ACCOUNT_SID", What: "the only account whose events are taken"},
+		{Name: "voice_twiml", What: "the TwiML that answers an incoming call"},
+	},
+	Dashboard: []string{
+		"Set HOOKFLOW_PUBLIC_URL to scheme and host as typed into Twilio's console: Twilio signs the URL that it calls.",
+		"Copy the primary auth token into {variable}; a sub-account signs with its own.",
+		"Use {url}#rc=5&rp=all for status callbacks and incoming calls and messages: without the part behind # nothing is sent again after a 5xx.",
+	},
+	Retries: "Once, and only when it could not connect, unless the URL ends in #rc=5&rp=all. It waits 15 s.",
+	ID:      "by kind of request: `CallSid:SequenceNumber`, `MessageSid:MessageStatus`, …",
+	Type:    "`call.<status>`, `message.<status>`, `recording.<status>`, `conference.<event>`",
+	Build: func(s Settings) (Provider, error) {
+		return NewTwilio(TwilioConfig{Tokens: s.Secrets, AccountSID: s.Options["account_sid"], VoiceTwiML: s.Options["voice_twiml"]})
+	},
+}

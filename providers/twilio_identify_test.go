@@ -122,10 +122,10 @@ func TestTwilioIdentify_ConfiguredAccount(t *testing.T) {
 	twilio, err := NewTwilio(TwilioConfig{Tokens: []string{twilioTestToken}, AccountSID: testAC})
 	require.NoError(t, err)
 	source := Source{Name: "twilio", Provider: twilio}
-	_, err = source.Read(signedTwilio(t, twilioPost(twilioTestURL, twilioText.form())), twilioNow)
+	_, err = readOne(source, signedTwilio(t, twilioPost(twilioTestURL, twilioText.form())), twilioNow)
 	require.NoError(t, err)
 	foreign := twilioText.with("AccountSid", "AC99999999999999999999999999999999")
-	_, err = source.Read(signedTwilio(t, twilioPost(twilioTestURL, foreign.form())), twilioNow)
+	_, err = readOne(source, signedTwilio(t, twilioPost(twilioTestURL, foreign.form())), twilioNow)
 	requireReason(t, CodeNoEvent, "AccountSid is not the configured account", err)
 }
 
@@ -222,7 +222,7 @@ func TestTwilioSource_ReadsACompleteEvent(t *testing.T) {
 	r.Header.Set("User-Agent", "TwilioProxy/1.1")
 	r.Header.Set(twilioToken, "t1")
 	r.Header.Set("Authorization", "Basic c2VjcmV0")
-	e, err := Source{Name: "twilio-eu", Provider: newTestTwilio(t)}.Read(r, twilioNow)
+	e, err := readOne(Source{Name: "twilio-eu", Provider: newTestTwilio(t)}, r, twilioNow)
 	require.NoError(t, err)
 	require.Equal(t, event.Event{
 		ID: event.ID("twilio-eu:" + testCA + ":3"), Provider: "twilio-eu", Scheme: "twilio", EventID: testCA + ":3",

@@ -16,7 +16,7 @@ import (
 func resend(t testing.TB, signature string, r *Request) (id, kind string, err error) {
 	t.Helper()
 	r.Header.Set(twilioSignature, signature)
-	e, err := Source{Name: "twilio", Provider: newTestTwilio(t)}.Read(r, twilioNow)
+	e, err := readOne(Source{Name: "twilio", Provider: newTestTwilio(t)}, r, twilioNow)
 	return e.EventID, e.Type, err
 }
 

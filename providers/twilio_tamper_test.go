@@ -38,12 +38,12 @@ func TestTwilioRead_EveryByteOfAForm(t *testing.T) {
 	source := Source{Name: "twilio", Provider: newTestTwilio(t)}
 	for _, p := range []params{twilioCallback, twilioVoice, twilioText, twilioDelivery, twilioRecording, twilioConference} {
 		r := signedTwilio(t, twilioPost(twilioTestURL, p.form()))
-		want, err := source.Read(r, twilioNow)
+		want, err := readOne(source, r, twilioNow)
 		require.NoError(t, err)
 		refused := 0
 		for _, body := range mutations(r.Body) {
 			r.Body = body
-			got, err := source.Read(r, twilioNow)
+			got, err := readOne(source, r, twilioNow)
 			var typed *Error
 			if errors.As(err, &typed) {
 				refused++
@@ -151,7 +151,7 @@ func BenchmarkTwilioRead(b *testing.B) {
 	r := signedTwilio(b, twilioPost(twilioTestURL, twilioCallback.form()))
 	b.ReportAllocs()
 	for b.Loop() {
-		if _, err := source.Read(r, twilioNow); err != nil {
+		if _, err := readOne(source, r, twilioNow); err != nil {
 			b.Fatal(err)
 		}
 	}

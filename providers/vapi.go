@@ -212,3 +212,19 @@ func (t *token) Verify(r *Request, _ time.Time) error {
 
 // Sign sets the header as the sender does.
 func (t *token) Sign(r *Request, _ time.Time) { setHeader(r, t.header, t.prefix+t.first) }
+
+var vapiKind = Kind{
+	Name: "vapi", Title: "Vapi", Docs: "https://docs.vapi.ai/server-url/server-authentication",
+	Variable: "VAPI_WEBHOOK_SECRET", Secret: "the secret of the server's credential",
+	Options: []Option{{Name: "scheme", Variable: "VAPI_WEBHOOK_SCHEME", What: "hmac (default), standard, secret or bearer, comma-separated"}},
+	Dashboard: []string{
+		"Dashboard → Integrations → Server Configuration → Add Custom Credential, type HMAC: SHA-256, header x-signature, timestamp header x-timestamp, payload format {timestamp}.{body}, hex. Its secret is {variable}.",
+		"Set server.url to {url} and server.credentialId to that credential.",
+		"Set a backoffPlan: without one Vapi never sends a message twice.",
+	},
+	Retries: "None without a `backoffPlan`. Messages that want an answer have 7.5 s (`assistant-request`) or 20 s.",
+	ID:      "by type, such as `call.id:status-update:status`", Type: "`message.type`",
+	Build: func(s Settings) (Provider, error) {
+		return NewVapi(VapiConfig{Secrets: s.Secrets, Schemes: splitList(s.Options["scheme"])})
+	},
+}

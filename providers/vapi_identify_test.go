@@ -193,7 +193,7 @@ func TestVapiIdentify_NoEvent(t *testing.T) {
 		"time half a pair":     `{"message":{"type":"hang","timestamp":"\ud800"}}`,
 		"time with line feeds": `{"message":{"type":"hang","timestamp":"\n","call":{"id":"c"}}}`,
 	} {
-		_, err := Source{Name: "vapi", Provider: v}.Read(signedBy(v, body), testNow)
+		_, err := readOne(Source{Name: "vapi", Provider: v}, signedBy(v, body), testNow)
 		require.Error(t, err, name)
 		requireNoEvent(t, err)
 	}

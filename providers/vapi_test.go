@@ -114,7 +114,7 @@ func TestVapiIdentify_SameIDUnderEveryScheme(t *testing.T) {
 	t.Parallel()
 	for _, scheme := range []string{"hmac", "standard", "secret", "bearer"} {
 		v := newTestVapi(t, scheme)
-		e, err := Source{Name: "vapi", Provider: v}.Read(signedBy(v, testVapiBody), testNow)
+		e, err := readOne(Source{Name: "vapi", Provider: v}, signedBy(v, testVapiBody), testNow)
 		require.NoError(t, err)
 		require.Equal(t, "call-1:status-update:ended", e.EventID)
 		require.Equal(t, "vapi", e.Scheme)

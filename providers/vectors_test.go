@@ -11,6 +11,8 @@ import (
 	"testing"
 	"time"
 
+	"hookflow/event"
+
 	"github.com/stretchr/testify/require"
 )
 
@@ -191,6 +193,15 @@ func signedBy(s Signer, body string) *Request {
 	r := &Request{Method: http.MethodPost, URL: "https://hooks.example.com/webhooks/x", Header: http.Header{}, Body: []byte(body)}
 	s.Sign(r, testNow)
 	return r
+}
+
+// readOne is Read for a request that holds one event.
+func readOne(s Source, r *Request, now time.Time) (event.Event, error) {
+	d, err := s.Read(r, now)
+	if err != nil {
+		return event.Event{}, err
+	}
+	return d.Events[0], nil
 }
 
 func must[T any](t testing.TB) func(v T, err error) T {

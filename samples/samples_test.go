@@ -40,9 +40,9 @@ func read(t *testing.T, provider, name string, o samples.Options) event.Event {
 	require.NoError(t, err)
 	r.URL = "https://hooks.example.com/webhooks/" + provider
 	signer.Sign(r, now)
-	e, err := providers.Source{Name: provider, Provider: signer}.Read(r, now)
+	d, err := providers.Source{Name: provider, Provider: signer}.Read(r, now)
 	require.NoError(t, err)
-	return e
+	return d.Events[0]
 }
 
 const (

@@ -72,8 +72,8 @@ func (p *poster) sign(r *providers.Request) *signed {
 	r.URL = p.signURL
 	p.signer.Sign(r, now)
 	s := &signed{Request: r, target: p.target.String() + strings.TrimPrefix(r.URL, p.signURL)}
-	if e, err := (providers.Source{Name: p.provider, Provider: p.signer}).Read(r, now); err == nil {
-		s.key, s.id = e.Key(), e.ID
+	if d, err := (providers.Source{Name: p.provider, Provider: p.signer}).Read(r, now); err == nil && len(d.Events) > 0 {
+		s.key, s.id = d.Events[0].Key(), d.Events[0].ID
 	}
 	return s
 }

@@ -66,7 +66,7 @@ func (r *receiver) ServeHTTP(w http.ResponseWriter, q *http.Request) {
 		return
 	}
 	source := r.sources[strings.TrimPrefix(q.URL.Path, webhooksPath)]
-	e, err := source.Read(&providers.Request{
+	d, err := source.Read(&providers.Request{
 		Method: q.Method, URL: cmp.Or(r.publicURL, r.URL) + q.URL.RequestURI(), Header: q.Header, Body: body,
 	}, time.Now())
 	if err != nil {
@@ -75,6 +75,7 @@ func (r *receiver) ServeHTTP(w http.ResponseWriter, q *http.Request) {
 		_, _ = io.WriteString(w, `{"title":"Unauthorized","detail":"the signature is not valid"}`)
 		return
 	}
+	e := d.Events[0]
 	r.answer(w, source, e, r.outcome(e))
 }
 

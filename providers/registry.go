@@ -1,0 +1,115 @@
+package providers
+
+import (
+	"fmt"
+	"net/http"
+	"slices"
+)
+
+// Kind is a sender that hookflow knows: how its Provider is made, and what a person must know to set it up.
+type Kind struct {
+	// Name is the scheme's word: the path of the built-in source, and the word behind "scheme:" of a further one.
+	Name  string
+	Title string // as the sender writes itself
+	Docs  string // the page on verification
+	// Variable is the environment variable of the built-in source's secrets; with _FILE behind it, of a file of them.
+	Variable string
+	// Secret says in a few words what the variable holds and where the sender shows it.
+	Secret string
+	// Options are settings beside the secrets.
+	Options []Option
+	// Dashboard is what to set at the sender, a sentence each. {url} stands for the endpoint's URL, {variable} for
+	// Variable.
+	Dashboard []string
+	// Retries says what the sender does with an answer that is not a success, and how long it waits for one; empty where
+	// it documents nothing.
+	Retries string
+	// ID and Type say in words what the event's id and type are made of.
+	ID, Type string
+	// UnsignedID says that the id comes from a header that no signature covers: good against the sender's own retries,
+	// not against somebody who replays a captured request under another one.
+	UnsignedID bool
+	// Notes are further facts for the documentation, a sentence each.
+	Notes []string
+	// Weak says why this scheme is not to be relied on; it is then off unless the operator writes allow_weak.
+	Weak string
+	// Samples are what "hookflow send" sends, beside the files of the package samples.
+	Samples []Sample
+	// Build makes the provider.
+	Build func(Settings) (Provider, error)
+}
+
+// Option is a setting of a kind beside its secrets.
+type Option struct {
+	// Name is its key below options: of a source in the configuration file; Variable that of the built-in source.
+	Name, Variable string
+	// What says what it is for, in a few words.
+	What string
+}
+
+// Settings are what a source is made with.
+type Settings struct {
+	Secrets []string // the current ones
+	// Options are values by the name of the option; a setting that was left out is absent.
+	Options map[string]string
+	// MaxBody replaces the kind's cap on a body, in bytes; 0 leaves it.
+	MaxBody int64
+	// AllowWeak lets a kind be made whose scheme is Weak.
+	AllowWeak bool
+	// Client speaks to the sender where a scheme needs it (certificates, the confirmation of a subscription); nil means
+	// one of its own with a time-out.
+	Client *http.Client
+}
+
+// Sample is a request as the sender makes it, without its signature.
+type Sample struct {
+	Name string // of the event's type, in "hookflow send PROVIDER NAME"
+	// Header holds what the sender sets besides its signature. Without a Content-Type it is JSON.
+	Header map[string]string
+	// Body is a template of the package samples.
+	Body string
+	// Query is put behind the URL, for senders that sign it.
+	Query string
+}
+
+// own are the kinds with code of their own, a line each. One of them is a package-level variable of type Kind in the
+// file of its provider; a test looks for those that are missing here.
+var own = []*Kind{
+	&stripeKind,
+	&twilioKind,
+	&vapiKind,
+}
+
+// Kinds returns every kind in the order of their names.
+func Kinds() []*Kind {
+	all := slices.Clone(own)
+	slices.SortFunc(all, func(a, b *Kind) int {
+		if a.Name < b.Name {
+			return -1
+		}
+		return 1
+	})
+	return all
+}
+
+// KindOf returns the kind of a name, nil for an unknown one.
+func KindOf(name string) *Kind {
+	for _, k := range Kinds() {
+		if k.Name == name {
+			return k
+		}
+	}
+	return nil
+}
+
+// New makes the source of a kind under a name. Errors say what is wrong with the settings; they hold no secret.
+func (k *Kind) New(name string, s Settings) (Source, error) {
+	if k.Weak != "" && !s.AllowWeak {
+		return Source{}, fmt.Errorf("%s: %s; it needs allow_weak: true", k.Name, k.Weak)
+	}
+	p, err := k.Build(s)
+	if err != nil {
+		return Source{}, err
+	}
+	return Source{Name: name, Provider: p, maxBody: s.MaxBody}, nil
+}
