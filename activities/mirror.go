@@ -27,6 +27,25 @@ type Mirror struct {
 	Begun func(id string)
 	// Failed hears of each event that failed for good, possibly twice with the same ID; nil to tell nobody.
 	Failed func(telemetry.Failure)
+	// Metrics hears how events and their steps end; nil to tell nobody.
+	Metrics Metrics
+}
+
+// Metrics counts ends. Every label is bounded.
+type Metrics interface {
+	StepEnded(step, outcome string)
+	EventEnded(provider, status string)
+}
+
+// count tells of the end of an event and of the steps that its run performed.
+func (m *Mirror) count(e event.Event, status event.Status, steps []event.StepEnd) {
+	if m.Metrics == nil {
+		return
+	}
+	m.Metrics.EventEnded(e.Provider, string(status))
+	for _, s := range steps {
+		m.Metrics.StepEnded(s.Step, string(s.Status))
+	}
 }
 
 // Begin adopts the run for its event, writes the decoded payload, and returns the plan as the routes stand now. It is
@@ -55,6 +74,7 @@ func (m *Mirror) Begin(ctx context.Context, in routing.BeginInput) (routing.Begi
 		return routing.BeginResult{Over: true, Why: "another run of this generation ended as " + string(standing.Status)}, nil
 	case to == event.Completed:
 		m.Store.Forget(e.ID)
+		m.count(e, event.Completed, nil)
 		return routing.BeginResult{Over: true, Why: "no route"}, nil
 	}
 	for i, step := range plan.Steps {
@@ -163,6 +183,7 @@ func (m *Mirror) Finish(ctx context.Context, in routing.FinishInput) error {
 		m.Log.Warn("the end of a run was not taken: its row is another run's", "key", in.Event.Key(), "generation", in.Run.Generation)
 		return nil
 	}
+	m.count(in.Event, in.Status, in.Steps)
 	if in.Status == event.Failed && m.Failed != nil {
 		m.Failed(failure(in.Event, in.Run, in))
 	}

@@ -48,6 +48,7 @@ type Metrics interface {
 	Place(place string, available bool)
 	Queued(n int)
 	Backlog(rows int, age time.Duration) // of the ledger's rows that wait for a start
+	Running(rows int, age time.Duration) // of those whose run has begun
 }
 
 // Intake accepts events. Create it with New, start its goroutines with Run.
@@ -194,3 +195,4 @@ func (silent) Dispatched(string)          {}
 func (silent) Place(string, bool)         {}
 func (silent) Queued(int)                 {}
 func (silent) Backlog(int, time.Duration) {}
+func (silent) Running(int, time.Duration) {}

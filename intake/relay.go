@@ -21,16 +21,21 @@ func (in *Intake) measureBacklog(ctx context.Context) {
 		}
 		asked, cancel := context.WithTimeout(ctx, 2*time.Second)
 		defer cancel()
-		n, oldest, err := in.Store.Backlog(asked)
+		open, err := in.Store.CountOpen(asked)
 		if err != nil {
 			return // the relay says so
 		}
-		age := time.Duration(0)
-		if n > 0 {
-			age = max(in.Now().Sub(oldest), 0)
-		}
-		in.Metrics.Backlog(n, age)
+		in.Metrics.Backlog(open.Waiting, in.since(open.WaitingSince))
+		in.Metrics.Running(open.Running, in.since(open.RunningSince))
 	})
+}
+
+// since is how long ago t was, 0 for no time.
+func (in *Intake) since(t time.Time) time.Duration {
+	if t.IsZero() {
+		return 0
+	}
+	return max(in.Now().Sub(t), 0)
 }
 
 // relay leases rows that wait for a start, in turn by provider and as many as there is room for, and queues them.

@@ -133,13 +133,30 @@ func (s *Store) EraseExpired(ctx context.Context, after Place, before time.Time,
 	return looked, erased, next, err
 }
 
-// Backlog returns how many events wait for a start, and since when the oldest of them does (the zero time: none).
-func (s *Store) Backlog(ctx context.Context) (n int, oldest time.Time, err error) {
-	var since *time.Time
-	err = s.questions.QueryRow(ctx, `SELECT count(*), min(received_at) FROM webhook_events
-		WHERE status = 'pending' AND dispatched_at IS NULL`).Scan(&n, &since)
-	if since != nil {
-		oldest = *since
+// OpenEvents is how many events are not final. Waiting ones wait for a start; running ones have a run that began. Since is the
+// time of the oldest, the zero time where there is none.
+type OpenEvents struct {
+	Waiting, Running           int
+	WaitingSince, RunningSince time.Time
+}
+
+// countOpen leaves replays out of the age of what waits: an event of last week that is replayed has not waited for a week.
+const countOpen = `
+SELECT count(*) FILTER (WHERE status = 'pending' AND dispatched_at IS NULL), count(*) FILTER (WHERE status = 'processing'),
+	min(received_at) FILTER (WHERE status = 'pending' AND dispatched_at IS NULL AND generation = 0),
+	min(started_at) FILTER (WHERE status = 'processing')
+FROM webhook_events WHERE status IN ('pending', 'processing')`
+
+// CountOpen counts the events that are not final.
+func (s *Store) CountOpen(ctx context.Context) (OpenEvents, error) {
+	var o OpenEvents
+	var waiting, running *time.Time
+	err := s.questions.QueryRow(ctx, countOpen).Scan(&o.Waiting, &o.Running, &waiting, &running)
+	if waiting != nil {
+		o.WaitingSince = *waiting
 	}
-	return n, oldest, err
+	if running != nil {
+		o.RunningSince = *running
+	}
+	return o, err
 }

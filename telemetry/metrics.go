@@ -105,12 +105,13 @@ func (d *Door) Ignored(provider, eventType string) {
 
 // Intake measures how events become durable and are dispatched.
 type Intake struct {
-	rows, seconds prometheus.Histogram
-	dispatches    *prometheus.CounterVec
-	available     *prometheus.GaugeVec
-	queued        prometheus.Gauge
-	backlog, age  prometheus.Gauge
-	result, place *label
+	rows, seconds   prometheus.Histogram
+	dispatches      *prometheus.CounterVec
+	available       *prometheus.GaugeVec
+	queued          prometheus.Gauge
+	backlog, age    prometheus.Gauge
+	running, eldest prometheus.Gauge
+	result, place   *label
 }
 
 func newIntake(r prometheus.Registerer) *Intake {
@@ -134,11 +135,17 @@ func newIntake(r prometheus.Registerer) *Intake {
 			Name: "hookflow_backlog_events", Help: "Events in the ledger that wait for a start.",
 		}),
 		age: prometheus.NewGauge(prometheus.GaugeOpts{
-			Name: "hookflow_backlog_age_seconds", Help: "How long the oldest of them has waited.",
+			Name: "hookflow_backlog_age_seconds", Help: "How long the oldest of them has waited, replays apart.",
+		}),
+		running: prometheus.NewGauge(prometheus.GaugeOpts{
+			Name: "hookflow_running_events", Help: "Events in the ledger whose run has begun and not ended.",
+		}),
+		eldest: prometheus.NewGauge(prometheus.GaugeOpts{
+			Name: "hookflow_running_age_seconds", Help: "How long ago the oldest of those runs began.",
 		}),
 		result: atMost(20), place: atMost(20),
 	}
-	r.MustRegister(i.rows, i.seconds, i.dispatches, i.available, i.queued, i.backlog, i.age)
+	r.MustRegister(i.rows, i.seconds, i.dispatches, i.available, i.queued, i.backlog, i.age, i.running, i.eldest)
 	return i
 }
 
@@ -165,34 +172,16 @@ func (i *Intake) Place(place string, available bool) {
 // Queued notes how many events wait to be dispatched.
 func (i *Intake) Queued(n int) { i.queued.Set(float64(n)) }
 
-// Steps counts the attempts of steps.
-type Steps struct {
-	attempts *prometheus.CounterVec
-	step     *label
-}
-
-func newSteps(r prometheus.Registerer) *Steps {
-	s := &Steps{
-		attempts: counter("step_attempts_total", "Ended attempts of steps.", "step", "outcome"),
-		step:     atMost(200),
-	}
-	r.MustRegister(s.attempts)
-	return s
-}
-
-// Ended counts an attempt of a step.
-func (s *Steps) Ended(step string, failed bool) {
-	outcome := "completed"
-	if failed {
-		outcome = "failed"
-	}
-	s.attempts.WithLabelValues(s.step.bound(step), outcome).Inc()
-}
-
 // Backlog notes how many events of the ledger wait for a start, and for how long the oldest has.
 func (i *Intake) Backlog(rows int, age time.Duration) {
 	i.backlog.Set(float64(rows))
 	i.age.Set(age.Seconds())
+}
+
+// Running notes how many events of the ledger have a run under way, and for how long the oldest has.
+func (i *Intake) Running(rows int, age time.Duration) {
+	i.running.Set(float64(rows))
+	i.eldest.Set(age.Seconds())
 }
 
 func counter(name, help string, labels ...string) *prometheus.CounterVec {

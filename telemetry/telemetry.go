@@ -43,6 +43,8 @@ type Telemetry struct {
 	Door   *Door
 	Intake *Intake
 	Steps  *Steps
+	// Temporal takes what the Temporal SDK measures.
+	Temporal Measurements
 
 	registry *prometheus.Registry
 	hub      *sentry.Hub // nil without a DSN
@@ -60,6 +62,7 @@ func Init(o Options) (*Telemetry, error) {
 	}
 	t := &Telemetry{Log: newLog(o, secrets), hub: hub, registry: newRegistry(o.Release)}
 	t.Door, t.Intake, t.Steps = newDoor(t.registry), newIntake(t.registry), newSteps(t.registry)
+	t.Temporal = newMeasurements(t.registry)
 	return t, nil
 }
 

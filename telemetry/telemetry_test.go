@@ -71,8 +71,8 @@ func TestMetrics(t *testing.T) {
 	telemetry.Intake.Place("ledger", false)
 	telemetry.Intake.Place("temporal", true)
 	telemetry.Intake.Queued(7)
-	telemetry.Steps.Ended("stripe.RecordCheckout", false)
-	telemetry.Steps.Ended("stripe.RecordCheckout", true)
+	telemetry.Steps.Attempted("stripe.RecordCheckout", false, false)
+	telemetry.Steps.Attempted("stripe.RecordCheckout", true, true)
 	page := scrape(t, telemetry)
 	for _, line := range []string{
 		`hookflow_build_info{release="v1.2.3"} 1`,

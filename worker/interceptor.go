@@ -27,7 +27,7 @@ type attempts struct {
 	store *store.Store
 	now   func() time.Time
 	log   *slog.Logger
-	steps func(step string, failed bool)
+	steps func(step string, failed, again bool)
 	panics
 }
 
@@ -146,13 +146,23 @@ func unreadable(ref event.Event, err error) error {
 	return err
 }
 
+// again reports whether an attempt is a retry. The first ordinary attempt of an inline step cannot be told from that of
+// another step, so that it is counted with the inline one that failed.
+func again(info activity.Info, failure error) bool {
+	if !info.IsLocalActivity {
+		return info.Attempt > 1
+	}
+	var application *temporal.ApplicationError
+	return failure != nil && !(errors.As(failure, &application) && application.NonRetryable())
+}
+
 // noteTime bounds the writing of a failed attempt: long enough for a busy ledger, short enough for one that is away.
 const noteTime = 5 * time.Second
 
 // note writes a failed attempt to the row, as far as the ledger answers. An outage of the ledger is not the handler's.
 func (a *attempt) note(ctx context.Context, e *event.Event, failure error) {
 	if a.steps != nil {
-		a.steps(e.Step, failure != nil)
+		a.steps(e.Step, failure != nil, again(activity.GetInfo(ctx), failure))
 	}
 	if failure == nil || activities.IsLedgerUnavailable(failure) {
 		return

@@ -46,8 +46,8 @@ type Config struct {
 	Handlers     Handlers
 	Now          func() time.Time
 	Log          *slog.Logger
-	// Steps hears how each attempt of a step ended; nil to tell nobody.
-	Steps func(step string, failed bool)
+	// Steps hears how each attempt of a step ended, and whether it followed a failed one; nil to tell nobody.
+	Steps func(step string, failed, again bool)
 	// Panicked hears of each panic in a handler or a workflow, once per step or run; nil to tell nobody.
 	Panicked func(telemetry.Failure, any)
 }

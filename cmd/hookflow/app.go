@@ -71,6 +71,7 @@ func assemble(ctx context.Context, p plan) (*app, error) {
 	if err != nil {
 		return nil, err
 	}
+	p.temporal.MetricsHandler = sdkMetrics{a.telemetry.Temporal}
 	if a.temporal, err = client.NewLazyClient(p.temporal); err != nil {
 		return nil, err
 	}
@@ -80,10 +81,11 @@ func assemble(ctx context.Context, p plan) (*app, error) {
 	})
 	if p.worker {
 		a.worker = &worker.Config{
-			Temporal: a.temporal, Store: a.store, Handlers: handlers, Now: p.now, Log: a.log, Steps: a.telemetry.Steps.Ended,
+			Temporal: a.temporal, Store: a.store, Handlers: handlers, Now: p.now, Log: a.log, Steps: a.telemetry.Steps.Attempted,
 			Panicked: a.telemetry.CaptureWorkPanic,
 			Mirror: &activities.Mirror{
 				Store: a.store, Plan: table.Plan, Now: p.now, Log: a.log, Begun: a.intake.Begun, Failed: a.telemetry.CaptureFinalFailure,
+				Metrics: a.telemetry.Steps,
 			},
 			Housekeeping: &activities.Housekeeping{
 				Store: a.store, Temporal: a.temporal, WorkflowTypes: workflows.Names(), Now: p.now, Log: a.log,
