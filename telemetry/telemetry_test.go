@@ -110,6 +110,33 @@ func TestMetrics_labelsAreBounded(t *testing.T) {
 	require.Contains(t, page, `hookflow_ignored_total{provider="vapi",type="x"} 2`)
 }
 
+// Whoever makes up values, of every label there is, makes a bounded number of series.
+func TestMetrics_flood(t *testing.T) {
+	t.Parallel()
+	telemetry, _ := initialised(t, Options{})
+	for i := range 2000 {
+		word := strings.Repeat("y", i%1000) + string(rune('a'+i%20))
+		telemetry.Door.Request(word, word, 1)
+		telemetry.Door.VerificationFailed(word, word)
+		telemetry.Intake.Dispatched(word)
+		telemetry.Intake.Place(word, true)
+		telemetry.Steps.Attempted(word, i%2 == 0, true)
+		telemetry.Steps.StepEnded(word, word)
+		telemetry.Steps.EventEnded(word, word)
+	}
+	bounds := map[string]int{
+		"requests_total": 101 * 51, "request_duration_seconds_count": 101, "verification_failures_total": 101 * 21,
+		"dispatches_total": 21, "place_available": 21,
+		"step_attempts_total": 201 * 2, "step_retries_total": 201, "steps_total": 201 * 11, "events_total": 101 * 11,
+	}
+	page := scrape(t, telemetry)
+	for name, most := range bounds {
+		found := strings.Count(page, "\nhookflow_"+name+"{")
+		require.NotZero(t, found, name)
+		require.LessOrEqual(t, found, most, name)
+	}
+}
+
 // Two in one process do not know of each other: nothing is registered globally.
 func TestInit_twice(t *testing.T) {
 	t.Parallel()
