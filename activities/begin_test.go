@@ -24,7 +24,7 @@ func TestBegin_bodyInsideTheInput(t *testing.T) {
 	for range 2 { // safe to repeat
 		result, err := r.begin(in)
 		require.NoError(t, err)
-		require.Equal(t, routing.BeginResult{Plan: routed("stripe", "thing.happened")}, result)
+		require.Equal(t, routing.BeginResult{Plan: routedPlan()}, result)
 	}
 	d := r.find(e.ID)
 	require.Equal(t, event.Processing, d.Status)
@@ -90,7 +90,7 @@ func TestBegin_whichRun(t *testing.T) {
 		_, err := r.store.Replay(r.Context(), e.ID)
 		require.NoError(r, err)
 	}
-	done := routed("", "")
+	done := routedPlan()
 	done.Steps[0].Done = true
 	for _, c := range []struct {
 		name   string
@@ -101,7 +101,7 @@ func TestBegin_whichRun(t *testing.T) {
 		ours   bool // the row is the run's afterwards
 	}{
 		{"a pending row is adopted", func(*room, event.Event) {}, run("run-1", 0),
-			routing.BeginResult{Plan: routed("", "")}, event.Processing, true},
+			routing.BeginResult{Plan: routedPlan()}, event.Processing, true},
 		{"the input's generation is older", replayed, run("run-2", 0),
 			routing.BeginResult{Over: true, Why: "a newer generation runs"}, event.Pending, false},
 		{"final, same generation, other original run", ended, run("run-2", 0),
@@ -113,7 +113,7 @@ func TestBegin_whichRun(t *testing.T) {
 		{"another run of a generation that is not final", func(r *room, e event.Event) {
 			_, err := r.begin(routing.BeginInput{Event: e.Ref(), Run: run("run-1", 0)})
 			require.NoError(r, err)
-		}, run("run-2", 0), routing.BeginResult{Plan: routed("", "")}, event.Processing, true},
+		}, run("run-2", 0), routing.BeginResult{Plan: routedPlan()}, event.Processing, true},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			t.Parallel()

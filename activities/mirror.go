@@ -2,6 +2,7 @@ package activities
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -19,8 +20,8 @@ import (
 // Mirror keeps the ledger's row in step with the run. It is registered as mirror.Begin and mirror.Finish.
 type Mirror struct {
 	Store *store.Store
-	// Plan resolves the routes as they stand now.
-	Plan func(provider, eventType string) routing.Plan
+	// Plan resolves the routes as they stand now, for an event and its payload as JSON, which may be nil.
+	Plan func(e *event.Event, payload json.RawMessage) routing.Plan
 	Now  func() time.Time
 	Log  *slog.Logger
 	// Begun hears the id of each event whose row knows of its run; nil in a process without a dispatcher.
@@ -29,6 +30,8 @@ type Mirror struct {
 	Failed func(telemetry.Failure)
 	// Metrics hears how events and their steps end; nil to tell nobody.
 	Metrics Metrics
+
+	noted noted
 }
 
 // Metrics counts ends. Every label is bounded.
@@ -56,11 +59,13 @@ func (m *Mirror) Begin(ctx context.Context, in routing.BeginInput) (routing.Begi
 	if err != nil {
 		return routing.BeginResult{}, m.ended(ctx, in, err)
 	}
-	plan, to := m.Plan(e.Provider, e.Type), event.Processing
+	payload := decodePayload(&e)
+	plan, to := m.Plan(&e, payload), event.Processing
+	m.noteConditions(plan.Notes)
 	if len(plan.Steps) == 0 {
 		to = event.Completed
 	}
-	standing, err := m.adopt(ctx, e, in.Run, to)
+	standing, err := m.adopt(ctx, e, payload, in.Run, to)
 	if err != nil {
 		return routing.BeginResult{}, err
 	}
@@ -75,7 +80,7 @@ func (m *Mirror) Begin(ctx context.Context, in routing.BeginInput) (routing.Begi
 	case to == event.Completed:
 		m.Store.Forget(e.ID)
 		m.count(e, event.Completed, nil)
-		return routing.BeginResult{Over: true, Why: "no route"}, nil
+		return routing.BeginResult{Over: true, Why: "no route", Plan: routing.Plan{Notes: plan.Notes}}, nil
 	}
 	for i, step := range plan.Steps {
 		plan.Steps[i].Done = slices.Contains(standing.Done, step.Name)
@@ -134,8 +139,7 @@ func (m *Mirror) whole(ctx context.Context, in routing.BeginInput) (event.Event,
 }
 
 // adopt begins the run in the ledger, where the event is written first if Temporal alone has it.
-func (m *Mirror) adopt(ctx context.Context, e event.Event, run event.Run, to event.Status) (store.Standing, error) {
-	payload := decodePayload(&e)
+func (m *Mirror) adopt(ctx context.Context, e event.Event, payload json.RawMessage, run event.Run, to event.Status) (store.Standing, error) {
 	standing, err := m.Store.BeginRun(ctx, e.ID, run, to, payload, m.Now())
 	if store.Refused(err) {
 		// jsonb holds less than JSON can say (a number of 200,000 digits). The exact body is kept all the same.

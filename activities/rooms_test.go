@@ -1,6 +1,7 @@
 package activities_test
 
 import (
+	"encoding/json"
 	"io"
 	"log/slog"
 	"sync"
@@ -85,10 +86,14 @@ func environment(named map[string]any) *testsuite.TestActivityEnvironment {
 }
 
 // routed gives one step to every type but "unrouted".
-func routed(_, eventType string) routing.Plan {
-	if eventType == "unrouted" {
+func routed(e *event.Event, _ json.RawMessage) routing.Plan {
+	if e.Type == "unrouted" {
 		return routing.Plan{}
 	}
+	return routedPlan()
+}
+
+func routedPlan() routing.Plan {
 	return routing.Plan{Route: "a route", Steps: []routing.Step{{Name: "a", Activity: "thing.Handle"}}}
 }
 

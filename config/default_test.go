@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"hookflow/config"
+	"hookflow/event"
 	"hookflow/routing"
 
 	"github.com/stretchr/testify/require"
@@ -21,7 +22,7 @@ func defaultTable(t *testing.T) *routing.Table {
 func TestDefaultYAML_routes(t *testing.T) {
 	t.Parallel()
 	table := defaultTable(t)
-	require.Len(t, table.Plan("stripe", "checkout.session.completed").Steps, 2)
+	require.Len(t, planOf(table, "stripe", "checkout.session.completed").Steps, 2)
 	table = table.Without("stripe.RetrieveCheckout") // as without STRIPE_API_KEY
 	for _, test := range []struct{ provider, eventType, activity string }{
 		{"stripe", "checkout.session.completed", "stripe.RecordCheckout"},
@@ -38,7 +39,7 @@ func TestDefaultYAML_routes(t *testing.T) {
 		{"vapi", "transcript", ""},
 		{"github", "call.incoming", ""},
 	} {
-		plan := table.Plan(test.provider, test.eventType)
+		plan := planOf(table, test.provider, test.eventType)
 		require.Equal(t, test.activity != "", table.Routed(test.provider, test.eventType), test.eventType)
 		if test.activity == "" {
 			require.Empty(t, plan, test.eventType)
@@ -87,4 +88,9 @@ func TestDefaultYAML_loads(t *testing.T) {
 	c, err := config.Load(config.Dev, func(string) string { return "" }, nil)
 	require.NoError(t, err)
 	require.Empty(t, c.Providers.Twilio.VoiceTwiML)
+}
+
+// planOf is the plan of an event of which nothing else is known.
+func planOf(t *routing.Table, provider, eventType string) routing.Plan {
+	return t.Plan(&event.Event{Provider: provider, Type: eventType}, nil)
 }

@@ -60,6 +60,32 @@ func globCovers(wide, narrow string) bool {
 	return reach[len(n)]
 }
 
+// globsMeet reports whether some string matches both globs.
+func globsMeet(a, b string) bool {
+	x, y := []rune(a), []rune(b)
+	// meet[j]: what of a is read so far and the first j characters of b have a string in common.
+	meet := make([]bool, len(y)+1)
+	for i := range len(x) + 1 {
+		next := make([]bool, len(y)+1)
+		for j := range next {
+			switch {
+			case i == 0 && j == 0:
+				next[j] = true
+			case i > 0 && x[i-1] == '*' && meet[j], j > 0 && y[j-1] == '*' && next[j-1]:
+				next[j] = true // the * is an empty run
+			case i > 0 && j > 0 && x[i-1] == '*':
+				next[j] = next[j-1] // or takes one more character
+			case i > 0 && j > 0 && y[j-1] == '*':
+				next[j] = meet[j]
+			case i > 0 && j > 0 && meet[j-1]:
+				next[j] = x[i-1] == y[j-1] || x[i-1] == '?' || y[j-1] == '?'
+			}
+		}
+		meet = next
+	}
+	return meet[len(y)]
+}
+
 // orderWildcards writes each run of wildcards with its ? first and at most one *, which means the same: "*?" is "?*".
 func orderWildcards(glob string) string {
 	var b strings.Builder

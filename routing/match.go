@@ -1,7 +1,12 @@
 package routing
 
 import (
+	"encoding/json"
+	"fmt"
 	"slices"
+	"strings"
+
+	"hookflow/event"
 )
 
 // Table is the routes of one file. It never changes, so it may be shared.
@@ -10,20 +15,23 @@ type Table struct {
 	routes []route // in the order of the file
 }
 
-// route says what happens to the events of one provider whose type matches one of the globs.
+// route says what happens to the events of one provider whose type matches one of the globs, if the condition holds.
 type route struct {
 	name         string
 	provider     string
 	types        []string
+	when         *condition // nil: always
+	goesOn       bool       // continue: true; routes after it are looked at too
 	steps        []placedStep
 	line         int
 	providerLine int
 }
 
-// placedStep is a step and the line that names its activity.
+// placedStep is a step and the lines that name it.
 type placedStep struct {
 	Step
-	line int
+	line int // of its activity
+	at   int // where the route has it: the same, or that of use
 }
 
 func newTable(name string, routes []route) *Table { return &Table{name: name, routes: routes} }
@@ -36,31 +44,68 @@ func (r *route) covers(glob string) bool {
 	return slices.ContainsFunc(r.types, func(wide string) bool { return globCovers(wide, glob) })
 }
 
-// match returns the first route for a type, or nil.
-func (t *Table) match(provider, eventType string) *route {
+// Plan returns what happens to an event with the given payload, which is JSON or nil: the steps of the first route that
+// matches, and those of later ones as long as the routes before them say continue. A route whose condition cannot be
+// evaluated, for want of a field say, does not match, and a note says so. The plan is empty, without the name of a
+// route, when none matches. The caller owns it.
+func (t *Table) Plan(e *event.Event, payload json.RawMessage) Plan {
+	var plan Plan
+	var names []string
+	s := &subject{event: e, payload: payload}
 	for i := range t.routes {
-		if r := &t.routes[i]; r.provider == provider && r.matches(eventType) {
-			return r
+		r := &t.routes[i]
+		if r.provider != e.Provider || !r.matches(e.Type) {
+			continue
+		}
+		holds, err := r.holds(s)
+		if err != nil {
+			plan.Notes = append(plan.Notes, fmt.Sprintf("route %q in line %d did not match: when: %v", r.name, r.line, err))
+		}
+		if !holds {
+			continue
+		}
+		names = append(names, r.name)
+		plan.Steps = append(plan.Steps, r.copySteps()...)
+		if !r.goesOn {
+			break
 		}
 	}
-	return nil
+	plan.Route = strings.Join(names, ", ")
+	numberGroups(plan.Steps)
+	return plan
 }
 
-// Plan returns what happens to an event: the steps of the first route that matches. It is empty, without the name of
-// a route, when none does. The caller owns it.
-func (t *Table) Plan(provider, eventType string) Plan {
-	r := t.match(provider, eventType)
-	if r == nil {
-		return Plan{}
+// holds reports whether the route's condition does.
+func (r *route) holds(s *subject) (bool, error) {
+	if r.when == nil {
+		return true, nil
 	}
-	plan := Plan{Route: r.name}
-	for _, placed := range r.steps {
-		step := placed.Step
-		retry := &step.Options.RetryPolicy
+	return r.when.holds(s)
+}
+
+func (r *route) copySteps() []Step {
+	steps := make([]Step, len(r.steps))
+	for i, placed := range r.steps {
+		steps[i] = placed.Step
+		retry := &steps[i].Options.RetryPolicy
 		retry.NonRetryableErrorTypes = slices.Clone(retry.NonRetryableErrorTypes)
-		plan.Steps = append(plan.Steps, step)
+		steps[i].Input = slices.Clone(placed.Input)
 	}
-	return plan
+	return steps
+}
+
+// numberGroups numbers the parallel groups of a plan from 1, in order.
+func numberGroups(steps []Step) {
+	var last, n int
+	for i := range steps {
+		group := &steps[i].Group
+		if *group != 0 && *group != last {
+			n++
+		}
+		if last = *group; last != 0 {
+			*group = n
+		}
+	}
 }
 
 // Without returns the table without the steps of an activity. The other steps keep their order.
@@ -72,8 +117,10 @@ func (t *Table) Without(activity string) *Table {
 	return newTable(t.name, routes)
 }
 
-// Routed reports whether a route names the type, be it one without steps.
-func (t *Table) Routed(provider, eventType string) bool { return t.match(provider, eventType) != nil }
+// Routed reports whether a route names the type, be it one without steps or one whose condition may not hold.
+func (t *Table) Routed(provider, eventType string) bool {
+	return slices.ContainsFunc(t.routes, func(r route) bool { return r.provider == provider && r.matches(eventType) })
+}
 
 // Activities returns the name of every activity that a step names, sorted, each once.
 func (t *Table) Activities() []string {

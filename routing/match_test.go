@@ -4,6 +4,8 @@ import (
 	"strings"
 	"testing"
 
+	"hookflow/event"
+
 	"github.com/stretchr/testify/require"
 	"pgregory.net/rapid"
 )
@@ -28,7 +30,7 @@ routes:
 		{"twilio", "checkout.session.completed", "", 0, false},
 		{"", "", "", 0, false},
 	} {
-		plan := table.Plan(test.provider, test.eventType)
+		plan := planOf(table, test.provider, test.eventType)
 		require.Equal(t, test.route, plan.Route, test.eventType)
 		require.Len(t, plan.Steps, test.steps, test.eventType)
 		require.Equal(t, test.routed, table.Routed(test.provider, test.eventType), test.eventType)
@@ -39,11 +41,11 @@ routes:
 func TestPlan_belongsToTheCaller(t *testing.T) {
 	t.Parallel()
 	table := parsed(t, "routes: [{provider: a, type: x, steps: [{activity: b, retry_policy: {non_retryable_error_types: [E]}}]}]")
-	before := table.Plan("a", "x")
-	changed := table.Plan("a", "x")
+	before := planOf(table, "a", "x")
+	changed := planOf(table, "a", "x")
 	changed.Steps[0].Done = true
 	changed.Steps[0].Options.RetryPolicy.NonRetryableErrorTypes[0] = "other"
-	require.Equal(t, before, table.Plan("a", "x"))
+	require.Equal(t, before, planOf(table, "a", "x"))
 }
 
 func TestCheck(t *testing.T) {
@@ -93,4 +95,9 @@ func TestDistance_isAMetric(t *testing.T) {
 		require.Equal(t, distance(a, b), distance(b, a))
 		require.LessOrEqual(t, distance(a, c), distance(a, b)+distance(b, c))
 	})
+}
+
+// planOf is the plan of an event of which nothing else is known.
+func planOf(t *Table, provider, eventType string) Plan {
+	return t.Plan(&event.Event{Provider: provider, Type: eventType}, nil)
 }

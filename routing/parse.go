@@ -1,28 +1,17 @@
 package routing
 
 import (
-	"cmp"
-	"slices"
 	"strings"
 
 	"go.yaml.in/yaml/v3"
 )
 
-// The keys of the file, of a route and of a step. "providers" belongs to the configuration of the providers, which
+// The keys of the file and of a route. "providers" belongs to the configuration of the providers, which
 // stands in the same file; it is not read here.
 var (
-	fileKeys  = []string{"defaults", "policies", "providers", "routes"}
-	routeKeys = []string{"name", "provider", "steps", "type"}
-	stepKeys  = slices.Concat(keys(stepKinds), []string{"inline", "name", "policy"}, policyKeys)
+	fileKeys  = []string{"defaults", "policies", "providers", "routes", "templates"}
+	routeKeys = []string{"continue", "name", "provider", "steps", "type", "when"}
 )
-
-// stepKind reads the value of the key that says what a step does: it sets the step's activity, and what else follows.
-type stepKind func(p *parser, n *yaml.Node, s *placedStep)
-
-// stepKinds are those keys. A step has exactly one of them.
-var stepKinds = map[string]stepKind{
-	"activity": func(p *parser, n *yaml.Node, s *placedStep) { s.Activity = p.word(n, "activity") },
-}
 
 // Parse reads a file of routes; name is how messages call it. The error is a Problems: everything that is wrong with
 // the file by itself. Whether the providers and activities exist is asked with Check.
@@ -30,8 +19,8 @@ var stepKinds = map[string]stepKind{
 // Options are laid over each other field by field: the built-in default policy, defaults, the step's policy, the step.
 // A time-out or interval of 0 means what it means to Temporal: no limit, or Temporal's default.
 func Parse(name string, text []byte) (*Table, error) {
-	r := &reader{name: name}
-	p := parser{reader: r, policies: map[string]declared{}, defaults: builtin}
+	r := &reader{name: name, lines: strings.Split(string(text), "\n")}
+	p := parser{reader: r, policies: map[string]declared{}, templates: map[string]*template{}, defaults: builtin}
 	if root := r.document(text); root != nil {
 		p.file(root)
 	}
@@ -44,9 +33,11 @@ func Parse(name string, text []byte) (*Table, error) {
 // parser is a reader with what was read so far.
 type parser struct {
 	*reader
-	defaults declared // with the built-in ones underneath
-	policies map[string]declared
-	routes   []route
+	defaults  declared // with the built-in ones underneath
+	policies  map[string]declared
+	templates map[string]*template
+	groups    int // parallel groups so far
+	routes    []route
 }
 
 func (p *parser) file(root *yaml.Node) {
@@ -62,6 +53,9 @@ func (p *parser) file(root *yaml.Node) {
 		for _, name := range keys(named) {
 			p.policies[name] = p.policy(named[name], "policy "+name, p.defaults)
 		}
+	}
+	if n := top["templates"]; present(n) {
+		p.readTemplates(n)
 	}
 	n := top["routes"]
 	if n == nil {
@@ -110,10 +104,17 @@ func (p *parser) route(n *yaml.Node) {
 		r.name = p.text(v, "name", "a few words, or nothing")
 	}
 	if v := p.required(n, values, "a route", "steps", "steps: [] if nothing is to be done"); v != nil {
-		p.steps(v, &r)
+		r.steps = p.steps(v, "the route")
+	}
+	if v := values["when"]; v != nil {
+		r.when = p.condition(v)
+	}
+	if v := values["continue"]; v != nil {
+		r.goesOn = p.flag(v, "continue")
 	}
 	if len(p.problems) == before {
 		p.checkReachable(r)
+		p.checkCollisions(r)
 	}
 	p.routes = append(p.routes, r)
 }
@@ -138,68 +139,4 @@ func (p *parser) globs(n *yaml.Node) []string {
 		}
 	}
 	return globs
-}
-
-func (p *parser) steps(n *yaml.Node, r *route) {
-	if !p.is(n, yaml.SequenceNode, "steps", "a list of steps, [] if nothing is to be done") {
-		return
-	}
-	for _, item := range n.Content {
-		if s, ok := p.step(item); ok {
-			p.checkName(s, r.steps)
-			r.steps = append(r.steps, s)
-		}
-	}
-}
-
-// step reads one step. It returns false when it cannot be told which activity it is.
-func (p *parser) step(n *yaml.Node) (placedStep, bool) {
-	values := p.fields(n, "a step", stepKeys)
-	if values == nil {
-		return placedStep{}, false
-	}
-	s := placedStep{line: n.Line}
-	p.kind(n, values, &s)
-	if v := values["name"]; v != nil {
-		s.Name = p.word(v, "name")
-	}
-	if v := values["inline"]; v != nil {
-		s.Inline = p.flag(v, "inline")
-	}
-	policy := p.named(values["policy"])
-	s.Options = p.resolve(s, layers{p.defaults, policy, p.declare(values)})
-	return s, s.Activity != "" && s.Name != ""
-}
-
-// kind reads what a step does. Its name is the activity's, unless the kind gives it another.
-func (p *parser) kind(n *yaml.Node, values map[string]*yaml.Node, s *placedStep) {
-	var said []string
-	for _, key := range keys(stepKinds) {
-		if v := values[key]; v != nil {
-			said = append(said, key)
-			s.line = v.Line
-			stepKinds[key](p, v, s)
-		}
-	}
-	switch len(said) {
-	case 0:
-		p.report(n.Line, "activity: and a name, such as stripe.RecordCheckout", "a step has no %s", strings.Join(keys(stepKinds), " or "))
-	case 1:
-		s.Name = cmp.Or(s.Name, s.Activity)
-	default:
-		p.report(n.Line, "one of them, and a step of its own for the other", "a step has %s", strings.Join(said, " and "))
-	}
-}
-
-// named returns the policy that a step names.
-func (p *parser) named(n *yaml.Node) declared {
-	if n == nil {
-		return declared{}
-	}
-	name := p.text(n, "policy", "the name of one of policies")
-	d, ok := p.policies[name]
-	if !ok && name != "" {
-		p.report(n.Line, instead(name, keys(p.policies)), "there is no policy %s", shown(n))
-	}
-	return d
 }

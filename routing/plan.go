@@ -11,9 +11,25 @@ import (
 // Plan is what one event's run will do, in order. It is recorded in histories, so fields are only ever added, and their
 // absence means what it meant before they were there.
 type Plan struct {
-	// Route is the name of the route that matched, for people.
+	// Route is the name of the route that matched, for people; of several, joined by commas.
 	Route string `json:"route,omitempty"`
 	Steps []Step `json:"steps,omitempty"`
+	// Notes say which conditions could not be evaluated, and why. They hold nothing of the event.
+	Notes []string `json:"notes,omitempty"`
+}
+
+// Stages returns the steps in order, those of a parallel group together.
+func (p Plan) Stages() [][]Step {
+	var stages [][]Step
+	for i, step := range p.Steps {
+		if i > 0 && step.Group > 0 && step.Group == p.Steps[i-1].Group {
+			last := &stages[len(stages)-1]
+			*last = append(*last, step)
+			continue
+		}
+		stages = append(stages, []Step{step})
+	}
+	return stages
 }
 
 // Step is one activity with everything that was declared about it.

@@ -11,14 +11,18 @@ import (
 
 // Problem is one thing that is wrong in a file of routes, with what to write instead.
 type Problem struct {
-	Name  string // the file
-	Line  int    // from 1
-	What  string
-	Write string
+	Name   string `json:"file"`
+	Line   int    `json:"line"`             // from 1
+	Column int    `json:"column,omitempty"` // from 1, in characters; 0 where the line says it
+	What   string `json:"what"`
+	Write  string `json:"write"`
 }
 
-// String returns "name:line: what; write: …", which editors turn into a link.
+// String returns "name:line: what; write: …", or "name:line:column: …", which editors turn into a link.
 func (p Problem) String() string {
+	if p.Column > 0 {
+		return fmt.Sprintf("%s:%d:%d: %s; write: %s", p.Name, p.Line, p.Column, p.What, p.Write)
+	}
 	return fmt.Sprintf("%s:%d: %s; write: %s", p.Name, p.Line, p.What, p.Write)
 }
 
@@ -37,13 +41,19 @@ func (p Problems) Error() string {
 // reader collects what is wrong while a file is read, so that everything is said at once.
 type reader struct {
 	name     string
+	lines    []string // of the file
 	problems Problems
 }
 
 // report adds a problem at a line.
 func (r *reader) report(line int, write, format string, args ...any) {
+	r.reportAt(line, 0, write, format, args...)
+}
+
+// reportAt adds a problem at a line and a column.
+func (r *reader) reportAt(line, column int, write, format string, args ...any) {
 	r.problems = append(r.problems, Problem{
-		Name: r.name, Line: max(line, 1), What: fmt.Sprintf(format, args...), Write: write,
+		Name: r.name, Line: max(line, 1), Column: column, What: fmt.Sprintf(format, args...), Write: write,
 	})
 }
 
@@ -72,13 +82,19 @@ func instead(wrong string, known []string) string {
 		return "nothing here, since none exists"
 	}
 	known = slices.Sorted(slices.Values(known))
-	nearest := slices.MinFunc(known, func(a, b string) int {
-		return cmp.Compare(distance(wrong, a), distance(wrong, b))
-	})
-	if distance(wrong, nearest) <= max(2, len(nearest)/3) {
-		return nearest
+	return cmp.Or(nearest(wrong, known), "one of "+strings.Join(known, ", "))
+}
+
+// nearest returns the known word that a wrong one is likely to mean, or "". Of equals it is the first.
+func nearest(wrong string, known []string) string {
+	if len(known) == 0 {
+		return ""
 	}
-	return "one of " + strings.Join(known, ", ")
+	found := slices.MinFunc(known, func(a, b string) int { return cmp.Compare(distance(wrong, a), distance(wrong, b)) })
+	if distance(wrong, found) > max(2, len(found)/3) {
+		return ""
+	}
+	return found
 }
 
 // distance counts the letters to insert, remove or change between a and b, upper case being lower (Levenshtein).

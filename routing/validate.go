@@ -28,32 +28,69 @@ func (p *parser) resolve(s placedStep, l layers) Options {
 	return o
 }
 
-// checkName reports a name that an earlier step of the route has: a step's identity, in the idempotency key and in
-// event_steps, is its name.
-func (p *parser) checkName(s placedStep, earlier []placedStep) {
+// checkName reports a name that an earlier step of the same list has.
+func (p *parser) checkName(s placedStep, earlier []placedStep, whose string) {
 	same := func(e placedStep) bool { return e.Name == s.Name }
 	if i := slices.IndexFunc(earlier, same); i >= 0 {
-		p.report(s.line, "name: and a word that no other step of the route has",
-			"two steps of the route are named %s, the other in line %d", s.Name, earlier[i].line)
+		p.report(s.at, "name: and a word that no other step of "+whose+" has",
+			"two steps of %s are named %s, the other in line %d", whose, s.Name, earlier[i].at)
 	}
 }
 
-// checkReachable reports a route that no event can reach, since earlier ones take each of its types: first match wins.
+// checkReachable reports a route that no event can reach, since earlier ones take each of its types.
 func (p *parser) checkReachable(r route) {
-	var by route
-	covered := func(glob string) bool {
-		return slices.ContainsFunc(p.routes, func(earlier route) bool {
-			by = earlier
-			return earlier.provider == r.provider && earlier.covers(glob)
-		})
-	}
+	var by *route
 	for _, glob := range r.types {
-		if !covered(glob) {
+		taker := p.taker(r.provider, glob)
+		if taker == nil {
 			return
 		}
+		by = taker
 	}
-	p.report(r.line, "it before that route, or nothing",
+	p.report(r.line, "it before that route, or continue: true in that one, or nothing",
 		"no event reaches route %q: the route in line %d takes them all, and the first match wins", r.name, by.line)
+}
+
+// taker returns an earlier route that takes every event whose type matches the glob, or nil.
+func (p *parser) taker(provider, glob string) *route {
+	i := slices.IndexFunc(p.routes, func(earlier route) bool {
+		return earlier.provider == provider && earlier.when == nil && !earlier.goesOn && earlier.covers(glob)
+	})
+	if i < 0 {
+		return nil
+	}
+	return &p.routes[i]
+}
+
+// checkCollisions reports steps of r whose names an earlier route has, when one event may go through both. Conditions
+// are not weighed: which of them hold together, only events tell.
+func (p *parser) checkCollisions(r route) {
+	for _, earlier := range p.routes {
+		if earlier.provider != r.provider || !earlier.goesOn || !p.meet(earlier, r) {
+			continue
+		}
+		for _, s := range r.steps {
+			same := func(e placedStep) bool { return e.Name == s.Name }
+			if i := slices.IndexFunc(earlier.steps, same); i >= 0 {
+				p.report(s.at, "name: and another word in one of them",
+					"step %s is also one of route %q, in line %d, and an event may go through both routes", s.Name, earlier.name, earlier.steps[i].at)
+			}
+		}
+	}
+}
+
+// meet reports whether a type exists that matches both routes and that none in between takes for itself, as far as
+// one glob tells.
+func (p *parser) meet(earlier, r route) bool {
+	for _, glob := range r.types {
+		if p.taker(r.provider, glob) != nil {
+			continue
+		}
+		if slices.ContainsFunc(earlier.types, func(other string) bool { return globsMeet(glob, other) }) {
+			return true
+		}
+	}
+	return false
 }
 
 // Known is what exists in the program that will run the plans.

@@ -8,22 +8,16 @@ import (
 )
 
 // process is an event's life: Begin records the plan in history, each step is an activity under its own declared policy,
-// Finish writes the end. The run ends as the event does, so the Temporal UI tells the same story as the ledger.
+// those of a parallel group side by side, Finish writes the end. The run ends as the event does, so the Temporal UI
+// tells the same story as the ledger.
 func process(ctx workflow.Context, e event.Event, body []byte) error {
 	begun, err := begin(ctx, e, body)
 	if err != nil || begun.Over {
 		return err
 	}
 	end := routing.FinishInput{Run: runOf(ctx, e), Epoch: begun.Epoch, Status: event.Completed}
-	for _, step := range begun.Plan.Steps {
-		if step.Done {
-			continue
-		}
-		workflow.SetCurrentDetails(ctx, "Working on `"+step.Name+"`.")
-		result, failure := perform(ctx, e, step, begun.Epoch)
-		note(&end, step, result, failure)
-		if failure != nil {
-			err = failure
+	for _, stage := range begun.Plan.Stages() {
+		if err = performAll(ctx, e, stage, &end); err != nil {
 			break
 		}
 	}

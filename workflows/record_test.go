@@ -55,11 +55,13 @@ const (
 	cancelled         = "cancelled"
 	newerGeneration   = "newer_generation"
 	resetRun          = "reset"
+	parallelCompleted = "parallel_group_completed"
+	parallelFailed    = "parallel_group_one_failed"
 )
 
 func allOutcomes() []string {
 	return []string{inlineCompleted, ordinaryCompleted, failed, noRoute, bodyInside, ledgerAway, beginWaited, beginFellBack, finishFellBack,
-		cancelled, newerGeneration, resetRun}
+		cancelled, newerGeneration, resetRun, parallelCompleted, parallelFailed}
 }
 
 // The outcomes of Reconcile.
@@ -163,6 +165,8 @@ func (s *stage) begin(ctx context.Context, in routing.BeginInput) (routing.Begin
 		return routing.BeginResult{Over: true, Why: "a newer generation runs"}, nil
 	case inlineCompleted, bodyInside, ledgerAway, finishFellBack:
 		plan = inline(plan)
+	case parallelCompleted, parallelFailed:
+		plan = parallel(plan)
 	case cancelled:
 		plan.Steps[0].Options.RetryPolicy.InitialInterval = routing.Duration(time.Hour)
 	}
@@ -191,8 +195,19 @@ func (s *stage) awaited(ctx context.Context) bool {
 }
 
 func (s *stage) handle(_ context.Context, e event.Event) (any, error) {
-	n := s.attempt("handle", e)
+	n := s.attempt("handle "+e.Step, e)
 	switch e.EventID {
+	case parallelCompleted:
+		if e.Step == "second" && n < 3 {
+			return nil, errors.New("not yet")
+		}
+	case parallelFailed:
+		if e.Step == "first" {
+			return nil, temporal.NewApplicationError("no such account", "Refused")
+		}
+		if n < 2 {
+			return nil, errors.New("not yet")
+		}
 	case ordinaryCompleted:
 		if n < 3 {
 			return nil, errors.New("not yet")
@@ -255,7 +270,7 @@ func (s *stage) play(kind, outcome string) {
 func (s *stage) tried(e event.Event) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return s.attempts["handle"+e.Key()] > 0
+	return s.attempts["handle handle"+e.Key()] > 0
 }
 
 // reconcile runs Reconcile as its Schedule does: by itself, or after one that left its watermark.

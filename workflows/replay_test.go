@@ -143,6 +143,12 @@ func TestHistoriesHoldWhatTheirNamesSay(t *testing.T) {
 			finishFellBack:  func(h *historypb.History) bool { return count(h, scheduled(workflows.Finish)) == 1 },
 			cancelled:       func(h *historypb.History) bool { return count(h, cancelledRun) == 1 },
 			newerGeneration: func(h *historypb.History) bool { return count(h, marker) == 1 && count(h, completedRun) == 1 },
+			parallelCompleted: func(h *historypb.History) bool {
+				return count(h, scheduled("thing.Handle")) == 3 && atOnce(h) && count(h, completedRun) == 1
+			},
+			parallelFailed: func(h *historypb.History) bool {
+				return count(h, scheduled("thing.Handle")) == 3 && atOnce(h) && count(h, completedActivity) == 2 && count(h, failedRun) == 1
+			},
 			resetRun: func(h *historypb.History) bool {
 				return startOf(h).OriginalExecutionRunId != startOf(h).FirstExecutionRunId || count(h, resetTask) == 1
 			},
@@ -185,6 +191,26 @@ func resetTask(e *historypb.HistoryEvent) bool {
 }
 func retriedActivity(e *historypb.HistoryEvent) bool {
 	return e.GetActivityTaskStartedEventAttributes().GetAttempt() > 1
+}
+
+func completedActivity(e *historypb.HistoryEvent) bool {
+	return e.GetActivityTaskCompletedEventAttributes() != nil
+}
+
+// atOnce reports whether two activities were scheduled by the same workflow task.
+func atOnce(h *historypb.History) bool {
+	by := map[int64]int{}
+	for _, e := range h.Events {
+		if a := e.GetActivityTaskScheduledEventAttributes(); a != nil {
+			by[a.WorkflowTaskCompletedEventId]++
+		}
+	}
+	for _, n := range by {
+		if n > 1 {
+			return true
+		}
+	}
+	return false
 }
 
 func scheduled(activity string) predicate {

@@ -1,9 +1,11 @@
 package workflows
 
 import (
+	"cmp"
 	"encoding/json"
 	"errors"
 	"slices"
+	"strings"
 	"time"
 
 	"hookflow/event"
@@ -12,6 +14,44 @@ import (
 	"go.temporal.io/sdk/temporal"
 	"go.temporal.io/sdk/workflow"
 )
+
+// performAll runs the steps of a stage side by side until each has ended: a failure ends the run, but not what is under
+// way beside it. It notes their ends, and returns the first failure, both in the order of the plan.
+func performAll(ctx workflow.Context, e event.Event, stage []routing.Step, end *routing.FinishInput) error {
+	results, failures := make([]json.RawMessage, len(stage)), make([]error, len(stage))
+	underWay := workflow.NewWaitGroup(ctx)
+	workflow.SetCurrentDetails(ctx, workingOn(stage))
+	for i, step := range stage {
+		if step.Done {
+			continue
+		}
+		underWay.Add(1)
+		workflow.Go(ctx, func(ctx workflow.Context) {
+			defer underWay.Done()
+			results[i], failures[i] = perform(ctx, e, step, end.Epoch)
+		})
+	}
+	underWay.Wait(ctx)
+	var first error
+	for i, step := range stage {
+		if !step.Done {
+			note(end, step, results[i], failures[i])
+			first = cmp.Or(first, failures[i])
+		}
+	}
+	return first
+}
+
+// workingOn is what the Temporal UI says while a stage is under way.
+func workingOn(stage []routing.Step) string {
+	var names []string
+	for _, step := range stage {
+		if !step.Done {
+			names = append(names, "`"+step.Name+"`")
+		}
+	}
+	return "Working on " + strings.Join(names, ", ") + "."
+}
 
 // perform runs one step until it completes or fails for good, and returns its result as JSON. An outage of the ledger
 // spends none of the declared attempts: those, and the declared time, are carried over it.
@@ -107,13 +147,15 @@ func activityOptions(step routing.Step) workflow.ActivityOptions {
 	}
 }
 
-// note adds the end of a step to the end of the run; a failure ends the run.
+// note adds the end of a step to the end of the run; the first failure is the run's.
 func note(f *routing.FinishInput, step routing.Step, result json.RawMessage, failure error) {
 	end := event.StepEnd{Step: step.Name, Status: event.Completed, Result: result}
 	if failure != nil {
 		end.Status, end.Result = event.Failed, nil
 		end.Error, end.ErrorType = describe(failure)
-		f.Status, f.Failed, f.Error, f.ErrorType = event.Failed, step.Name, end.Error, end.ErrorType
+		if f.Status != event.Failed {
+			f.Status, f.Failed, f.Error, f.ErrorType = event.Failed, step.Name, end.Error, end.ErrorType
+		}
 	}
 	f.Steps = append(f.Steps, end)
 }

@@ -79,6 +79,18 @@ func inline(plan routing.Plan) routing.Plan {
 	return plan
 }
 
+// parallel is a plan of a group of three, the third of them inline, and a step after it.
+func parallel(plan routing.Plan) routing.Plan {
+	var steps []routing.Step
+	for _, name := range []string{"first", "second", "third", "last"} {
+		s := plan.Steps[0]
+		s.Name, s.Group, s.Inline = name, 1, name == "third"
+		steps = append(steps, s)
+	}
+	steps[3].Group = 0
+	return routing.Plan{Steps: steps}
+}
+
 var policy = routing.Options{RetryPolicy: routing.RetryPolicy{
 	InitialInterval: routing.Duration(time.Second), BackoffCoefficient: 2, MaximumInterval: routing.Duration(time.Minute), MaximumAttempts: 5,
 }}

@@ -1,0 +1,194 @@
+package routing
+
+import (
+	"cmp"
+	"errors"
+	"fmt"
+	"reflect"
+	"regexp"
+	"slices"
+	"strings"
+	"sync"
+
+	"cel.dev/cel-go/cel"
+	"cel.dev/cel-go/common"
+	"cel.dev/cel-go/common/types"
+	"cel.dev/cel-go/common/types/ref"
+	"cel.dev/cel-go/ext"
+	"go.yaml.in/yaml/v3"
+)
+
+// A condition is an expression in CEL (https://cel.dev), compiled and type-checked when the file is read.
+const (
+	// maxCondition bounds an expression's characters, and conditionDepth its nesting.
+	maxCondition   = 4096
+	conditionDepth = 100
+	// conditionCost is how much work one evaluation may do, in CEL's units: about one per comparison, and one per ten
+	// bytes of a text that is searched. A list of 100,000 elements can be walked once; measured, that takes 0.1 s.
+	conditionCost = 1_000_000
+)
+
+// seenEvent is the variable event of a condition.
+type seenEvent struct {
+	Provider string `cel:"provider"`
+	Type     string `cel:"type"`
+	Account  string `cel:"account"`  // "" where there is none
+	Livemode any    `cel:"livemode"` // null where the provider does not say
+	ID       string `cel:"id"`       // the provider's
+}
+
+// The variables of a condition, and the fields of event, for suggestions.
+var (
+	conditionVariables = []string{"event", "headers", "payload"}
+	eventFields        = []string{"account", "id", "livemode", "provider", "type"}
+)
+
+// conditions is the language: CEL with its string functions and optional values, and numbers that compare across types.
+var conditions = sync.OnceValues(func() (*cel.Env, error) {
+	return cel.NewEnv(
+		ext.NativeTypes(ext.ParseStructTags(true), reflect.TypeFor[*seenEvent]()),
+		ext.Strings(ext.StringsVersion(4)),
+		cel.OptionalTypes(),
+		cel.CrossTypeNumericComparisons(true),
+		cel.ParserExpressionSizeLimit(maxCondition),
+		cel.ParserRecursionLimit(conditionDepth),
+		cel.Variable("event", cel.ObjectType("routing.seenEvent")),
+		cel.Variable("headers", cel.MapType(cel.StringType, cel.StringType)),
+		cel.Variable("payload", cel.DynType),
+	)
+})
+
+// condition is one when:.
+type condition struct {
+	text         string
+	program      cel.Program
+	readsPayload bool
+}
+
+// condition compiles the value of when:. What is wrong with it is reported at its line and column. It returns nil then.
+func (r *reader) condition(n *yaml.Node) *condition {
+	const write = "a condition in CEL, such as payload.data.object.amount > 1000"
+	if n.Tag == "!!bool" { // when: true
+		n = &yaml.Node{Kind: n.Kind, Tag: "!!str", Value: strings.ToLower(n.Value), Line: n.Line, Column: n.Column}
+	}
+	text := r.text(n, "when", write)
+	if text == "" {
+		return nil
+	}
+	env, err := conditions()
+	if err != nil {
+		r.report(n.Line, "nothing; this build has no conditions", "when: %v", err)
+		return nil
+	}
+	checked, issues := env.Compile(text)
+	if issues.Err() != nil {
+		for _, e := range issues.Errors()[:min(len(issues.Errors()), 5)] {
+			r.conditionProblem(n, e)
+		}
+		return nil
+	}
+	if out := checked.OutputType(); !out.IsExactType(cel.BoolType) && !out.IsExactType(cel.DynType) {
+		r.report(n.Line, "a comparison, which is true or false", "when is of type %s", out)
+		return nil
+	}
+	program, err := env.Program(checked, cel.EvalOptions(cel.OptOptimize), cel.CostLimit(conditionCost))
+	if err != nil {
+		r.report(n.Line, write, "when: %v", err)
+		return nil
+	}
+	c := &condition{text: text, program: program}
+	for _, reference := range checked.NativeRep().ReferenceMap() {
+		c.readsPayload = c.readsPayload || reference.Name == "payload"
+	}
+	return c
+}
+
+var (
+	undeclared     = regexp.MustCompile(`^undeclared reference to '([^']+)'`)
+	undefinedField = regexp.MustCompile(`^undefined field '([^']+)'`)
+)
+
+// conditionWords are the variables and functions of a condition.
+func conditionWords() []string {
+	words := slices.Clone(conditionVariables)
+	if env, err := conditions(); err == nil {
+		for name := range env.Functions() {
+			if !strings.ContainsFunc(name, notInWord) && !strings.HasPrefix(name, "_") {
+				words = append(words, name)
+			}
+		}
+	}
+	return words
+}
+
+// conditionProblem reports what the compiler says, with what to write where that can be told.
+func (r *reader) conditionProblem(n *yaml.Node, e *common.Error) {
+	what, write := e.Message, "an expression in CEL; docs/routes.md has examples"
+	what, _, _ = strings.Cut(what, " expecting ")
+	what, _, _ = strings.Cut(what, " (")
+	what = strings.ReplaceAll(what, "routing.seenEvent", "event")
+	if found := undeclared.FindStringSubmatch(what); found != nil {
+		write = cmp.Or(nearest(found[1], conditionWords()), "event, headers or payload, or a function of CEL")
+	}
+	if found := undefinedField.FindStringSubmatch(what); found != nil {
+		write = instead(found[1], eventFields)
+	}
+	line, column := r.place(n, e.Location.Line(), e.Location.Column())
+	r.reportAt(line, column, write, "when: %s", what)
+}
+
+// place returns where in the file a place in a text stands: its line, from 1, and column, from 0. The column is 0 where
+// it cannot be told, since YAML folded the lines.
+func (r *reader) place(n *yaml.Node, line, column int) (int, int) {
+	switch {
+	case line < 1: // the whole text
+	case n.Style&yaml.LiteralStyle != 0:
+		line += n.Line
+		if line <= len(r.lines) {
+			return line, len(r.lines[line-1]) - len(strings.TrimLeft(r.lines[line-1], " ")) + column + 1
+		}
+	case n.Style&yaml.FoldedStyle == 0 && n.Line <= len(r.lines) && strings.Contains(r.lines[n.Line-1], n.Value):
+		if n.Style&(yaml.SingleQuotedStyle|yaml.DoubleQuotedStyle) != 0 {
+			column++
+		}
+		return n.Line, n.Column + column
+	}
+	return n.Line, 0
+}
+
+// holds evaluates the condition. The error says why it is neither true nor false, with nothing of the event in it.
+func (c *condition) holds(s *subject) (bool, error) {
+	value, _, err := c.program.Eval(s.variables())
+	if err != nil {
+		return false, c.harmless(err)
+	}
+	if yes, ok := value.(types.Bool); ok {
+		return bool(yes), nil
+	}
+	return false, fmt.Errorf("it is of type %s, not true or false", typeName(value))
+}
+
+func typeName(v ref.Val) string { return v.Type().TypeName() }
+
+// The errors of CEL that hold nothing but their own words.
+var knownErrors = []string{"no such overload", "division by zero", "modulus by zero", "index out of bounds", "integer overflow",
+	"actual cost limit exceeded", "no such attribute"}
+
+var missingKey = regexp.MustCompile(`no such key: (\S+)`)
+
+// harmless is err without what it may quote of the payload: this is recorded in the run's history and logged. A missing
+// key is named where it stands in the condition itself.
+func (c *condition) harmless(err error) error {
+	if found := missingKey.FindStringSubmatch(err.Error()); found != nil {
+		if strings.Contains(c.text, found[1]) {
+			return errors.New("no such key: " + found[1])
+		}
+		return errors.New("no such key")
+	}
+	for _, known := range knownErrors {
+		if strings.Contains(err.Error(), known) {
+			return errors.New(known)
+		}
+	}
+	return errors.New("it cannot be evaluated for this event")
+}
