@@ -77,6 +77,8 @@ var (
 		"Too many requests failed verification.").retry(soon)
 	errUnavailable = newProblem(http.StatusServiceUnavailable, "unavailable",
 		"Nothing durable can be reached at the moment.").retry(later)
+	errUnverifiable = newProblem(http.StatusServiceUnavailable, string(providers.CodeUnavailable),
+		"What the verification needs cannot be reached at the moment.").retry(later)
 	errTooLargeNow = newProblem(http.StatusServiceUnavailable, "too_large_now",
 		"The body is too large to be kept while the ledger is away.").retry(later)
 	errInternal = newProblem(http.StatusInternalServerError, "internal",
@@ -163,6 +165,8 @@ func problemOfProvider(err *providers.Error) *problem {
 	switch err.Code {
 	case providers.CodeSignature:
 		return errSignature
+	case providers.CodeUnavailable:
+		return errUnverifiable
 	case providers.CodeNoEvent:
 		return newProblem(http.StatusBadRequest, string(err.Code), err.Reason)
 	}

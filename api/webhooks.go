@@ -186,6 +186,9 @@ func (a *API) mark(c *gin.Context, e *event.Event, outcome event.Outcome) {
 // writeOwn writes an answer in the provider's words.
 func writeOwn(c *gin.Context, own *providers.Answer) {
 	status := cmp.Or(own.Status, http.StatusOK)
+	for name, value := range own.Header {
+		c.Header(name, value)
+	}
 	if own.ContentType == "" {
 		c.Status(status)
 		c.Writer.WriteHeaderNow()

@@ -14,6 +14,9 @@ const (
 	CodeSignature Code = "signature_invalid"
 	// CodeNoEvent: the request is genuine, but there is no event in it that can be kept.
 	CodeNoEvent Code = "event_invalid"
+	// CodeUnavailable: what the verification needs from elsewhere cannot be had at the moment; the sender should come
+	// again.
+	CodeUnavailable Code = "verification_unavailable"
 )
 
 // The reasons of a signature failure: bounded words, fit for a metric label.
@@ -24,12 +27,17 @@ const (
 	ReasonStale     = "stale"     // the signed time is too old
 	ReasonFuture    = "future"    // the signed time lies ahead
 	ReasonMismatch  = "mismatch"  // no secret gives this signature
+
+	ReasonCertificate = "certificate" // the named certificate is not one of the provider's
+	ReasonVersion     = "version"     // a version or algorithm that is not switched on
+	ReasonReused      = "reused"      // a proof that came with another body before
+	ReasonPairing     = "pairing"     // a handshake while none is expected, or an event before its end
 )
 
 // Error is a request that cannot become an event.
 type Error struct {
 	Code Code
-	// Reason is one of the Reason words for CodeSignature, one sentence for CodeNoEvent. It never holds a secret, a
+	// Reason is one of the Reason words for CodeSignature and CodeUnavailable, one sentence for CodeNoEvent. It never holds a secret, a
 	// signature, or more of the body than the name of a field.
 	Reason string
 }
@@ -37,6 +45,8 @@ type Error struct {
 func (e *Error) Error() string { return string(e.Code) + ": " + e.Reason }
 
 func unverified(reason string) error { return &Error{Code: CodeSignature, Reason: reason} }
+
+func unavailable() error { return &Error{Code: CodeUnavailable, Reason: ReasonCertificate} }
 
 func noEvent(format string, args ...any) error {
 	return &Error{Code: CodeNoEvent, Reason: fmt.Sprintf(format, args...)}

@@ -8,7 +8,7 @@ import (
 	"hookflow/event"
 )
 
-// signedForm is the string that Twilio signs: a URL and behind it each parameter as name and value, in byte order of
+// signedForm is the string that Twilio signs, and Mandrill and Plivo in their ways: a URL and behind it each parameter as name and value, in byte order of
 // the names, distinct values in byte order, without any delimiter.
 type signedForm struct {
 	text  string
@@ -21,11 +21,7 @@ type span struct{ start, value, end int }
 // signForm writes the signed string of a URL, taken as it is, and a form. The order is by name and not by name and value
 // together: "Reason" stands before "ReasonConferenceEnded" whatever its value.
 func signForm(url string, form event.Form) signedForm {
-	sorted := slices.Clone(form)
-	slices.SortFunc(sorted, func(a, b event.Param) int {
-		return cmp.Or(cmp.Compare(a.Name, b.Name), cmp.Compare(a.Value, b.Value))
-	})
-	sorted = slices.Compact(sorted)
+	sorted := slices.Compact(sortedForm(form))
 	size := len(url)
 	for _, p := range sorted {
 		size += len(p.Name) + len(p.Value)
@@ -42,6 +38,15 @@ func signForm(url string, form event.Form) signedForm {
 		spans[i] = span{start: start, value: value, end: text.Len()}
 	}
 	return signedForm{text: text.String(), spans: spans}
+}
+
+// sortedForm returns the parameters in the order of their names, and of one name in the order of its values.
+func sortedForm(form event.Form) event.Form {
+	sorted := slices.Clone(form)
+	slices.SortFunc(sorted, func(a, b event.Param) int {
+		return cmp.Or(cmp.Compare(a.Name, b.Name), cmp.Compare(a.Value, b.Value))
+	})
+	return sorted
 }
 
 // Because nothing delimits the parameters, whoever holds one signed request can cut it anew and keep the signature:
@@ -101,9 +106,12 @@ const (
 	cutAnew                    // one stands where no name of a parameter ends: glued, moved or cut out of a text
 )
 
-// cut returns the worst cutting of a telling name in the signed string, and that name.
-func (s signedForm) cut() (worst cutting, name string) {
-	for _, table := range [][]telling{identifying, classifying} {
+// cut returns the worst cutting of one of Twilio's telling names in the signed string, and that name.
+func (s signedForm) cut() (worst cutting, name string) { return s.cutBy(identifying, classifying) }
+
+// cutBy does so for the telling names of some tables.
+func (s signedForm) cutBy(tables ...[]telling) (worst cutting, name string) {
+	for _, table := range tables {
 		for _, t := range table {
 			if found := s.cutAt(t); found > worst {
 				worst, name = found, t.name

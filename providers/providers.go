@@ -40,6 +40,7 @@ type Answer struct {
 	Status      int    // 0 means 200
 	ContentType string // empty: no Content-Type header and no body
 	Body        []byte
+	Header      map[string]string // further headers
 	// Warning is one sentence for the operator's log when the answer stands in for something that is not built.
 	Warning string
 }

@@ -2,7 +2,7 @@ package providers
 
 import (
 	"fmt"
-	"net/http"
+	"io"
 	"slices"
 )
 
@@ -35,6 +35,8 @@ type Kind struct {
 	Weak string
 	// Samples are what "hookflow send" sends, beside the files of the package samples.
 	Samples []Sample
+	// Generate makes a secret for dev in the form that the sender issues, or a key pair that can sign; nil means random hex.
+	Generate func(random io.Reader) (string, error)
 	// Build makes the provider.
 	Build func(Settings) (Provider, error)
 }
@@ -56,9 +58,8 @@ type Settings struct {
 	MaxBody int64
 	// AllowWeak lets a kind be made whose scheme is Weak.
 	AllowWeak bool
-	// Client speaks to the sender where a scheme needs it (certificates, the confirmation of a subscription); nil means
-	// one of its own with a time-out.
-	Client *http.Client
+	// Fetch speaks to the sender where a scheme needs it (certificates, the confirmation of a subscription).
+	Fetch Fetch
 }
 
 // Sample is a request as the sender makes it, without its signature.
@@ -75,9 +76,22 @@ type Sample struct {
 // own are the kinds with code of their own, a line each. One of them is a package-level variable of type Kind in the
 // file of its provider; a test looks for those that are missing here.
 var own = []*Kind{
+	&adyenKind,
+	&asanaKind,
+	&discordKind,
+	&graphKind,
+	&mailgunKind,
+	&mandrillKind,
+	&payPalKind,
+	&plivoKind,
+	&plivoV2Kind,
+	&sendGridKind,
+	&snsKind,
 	&stripeKind,
+	&telnyxKind,
 	&twilioKind,
 	&vapiKind,
+	&xKind,
 }
 
 // Kinds returns every kind in the order of their names.

@@ -25,8 +25,12 @@ const (
 )
 
 // Answer implements Provider. An incoming message and a call that wants instructions are answered with TwiML, without
-// which Twilio reports an error (12100) and the caller hears one; everything else with an empty 200.
+// which Twilio reports an error (12100) and the caller hears one; everything else with an empty 200, but a batch
+// as the contract says.
 func (t *Twilio) Answer(e *event.Event) *Answer {
+	if e == nil { // a batch of Event Streams
+		return nil
+	}
 	switch e.Type {
 	case twilioMessageReceived:
 		return &Answer{ContentType: twimlType, Body: []byte(emptyTwiML)}

@@ -1,7 +1,6 @@
 package providers
 
 import (
-	"bytes"
 	"cmp"
 	"crypto/sha256"
 	"encoding/hex"
@@ -73,9 +72,6 @@ func readTwilio(r *Request) (event.Form, signedForm, error) {
 			return nil, signedForm{}, noEvent("%s", err)
 		}
 		return form, signForm(url, form), nil
-	}
-	if bytes.HasPrefix(bytes.TrimLeft(r.Body, " \t\r\n"), []byte("[")) {
-		return nil, signedForm{}, noEvent("the body is a JSON array: batches of Twilio Event Streams are not accepted yet")
 	}
 	form, err := event.FormOfJSON(r.Body)
 	if err != nil {
