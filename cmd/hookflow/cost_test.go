@@ -30,6 +30,7 @@ const testSecret = "whsec_of_the_cost_test"
 type inProcess struct {
 	*app
 	url        string
+	namespace  string
 	statements *testkit.Statements
 }
 
@@ -53,9 +54,10 @@ func startInProcess(t *testing.T, yaml string) *inProcess {
 	require.NoError(t, err)
 	tel, err := telemetry.Init(telemetry.Options{Log: io.Discard})
 	require.NoError(t, err)
+	p.namespace = testkit.Namespace(t)
 	p.app, err = assemble(t.Context(), plan{
 		config: c, api: true, worker: true, telemetry: tel, tracer: p.statements, now: time.Now,
-		temporal: client.Options{HostPort: testkit.TemporalAddress(t), Namespace: testkit.Namespace(t), Logger: testkit.Quiet()},
+		temporal: client.Options{HostPort: testkit.TemporalAddress(t), Namespace: p.namespace, Logger: testkit.Quiet()},
 	})
 	require.NoError(t, err)
 	l, err := net.Listen("tcp", "127.0.0.1:0")

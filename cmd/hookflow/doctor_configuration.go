@@ -1,0 +1,144 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"maps"
+	"net/http"
+	"slices"
+	"strings"
+
+	"hookflow/api"
+	"hookflow/config"
+	"hookflow/worker"
+)
+
+// examineConfiguration reads the environment and the routes, as a start does.
+func (p *patient) examineConfiguration() []finding {
+	const check = "configuration"
+	err := p.read()
+	made, on, madeErr := sources(p.config)
+	if err == nil {
+		err = madeErr
+	}
+	if err == nil {
+		_, err = routes(plan{config: p.config, api: true, worker: true}, on, worker.BuiltIn(nil, nil, nil).Names())
+	}
+	if err != nil {
+		return append(problemsOf(check, err), p.examineSecrets()...)
+	}
+	names := slices.Sorted(maps.Keys(made))
+	if len(names) == 0 {
+		return append([]finding{failed(check, "no provider has a secret, so none may send",
+			"set STRIPE_WEBHOOK_SECRET, TWILIO_AUTH_TOKEN or VAPI_WEBHOOK_SECRET")}, p.examineSecrets()...)
+	}
+	found := fine(check, "as %s would read it: %s; routes of %s", p.mode, strings.Join(names, ", "), p.config.FileName)
+	return append(append([]finding{found}, p.examineSecrets()...), p.examinePublicURL())
+}
+
+// problemsOf makes a finding of each problem that err joins.
+func problemsOf(check string, err error) []finding {
+	var joined interface{ Unwrap() []error }
+	if errors.As(err, &joined) {
+		var all []finding
+		for _, e := range joined.Unwrap() {
+			all = append(all, problemsOf(check, e)...)
+		}
+		return all
+	}
+	var known *config.Problem
+	if errors.As(err, &known) {
+		return []finding{failed(check, known.Where+" "+known.What, "write: "+known.Write)}
+	}
+	return []finding{failed(check, oneLine(err), "mend it; a server does not start with it")}
+}
+
+// examineSecrets says which secrets are there, by the number of them.
+func (p *patient) examineSecrets() []finding {
+	var set, rotating []string
+	for _, s := range []struct {
+		name  string
+		count int
+	}{
+		{"STRIPE_WEBHOOK_SECRET", len(p.config.Stripe.Secrets)}, {"TWILIO_AUTH_TOKEN", len(p.config.Twilio.AuthTokens)},
+		{"VAPI_WEBHOOK_SECRET", len(p.config.Vapi.Secrets)},
+	} {
+		if s.count > 0 {
+			set = append(set, fmt.Sprintf("%s (%d)", s.name, s.count))
+		}
+		if s.count > 1 {
+			rotating = append(rotating, s.name)
+		}
+	}
+	found := []finding{fine("secrets", "set: %s", strings.Join(set, ", "))}
+	if rotating != nil {
+		found[0].Detail += "; the old one of " + strings.Join(rotating, ", ") + " can go once its sender signs with the new one"
+	}
+	if len(p.config.APITokens) == 0 {
+		return append(found, warning("api token", "none, so /v1 and the commands that speak to it are closed",
+			"set HOOKFLOW_API_TOKEN, such as ops:$(openssl rand -hex 24)"))
+	}
+	return append(found, fine("api token", "%d", len(p.config.APITokens)))
+}
+
+func (p *patient) examinePublicURL() finding {
+	const check = "public url"
+	url, signs := p.config.PublicURL, len(p.config.Twilio.AuthTokens) > 0
+	switch {
+	case url == "":
+		return warning(check, "not set; no provider that is on signs it", "set HOOKFLOW_PUBLIC_URL to what senders call")
+	case p.mode == config.Dev:
+		return fine(check, "%s", url)
+	case !strings.HasPrefix(url, "https://"):
+		return warning(check, url+" is not https: bodies and Vapi's static secrets travel in clear", "put TLS in front, and set HOOKFLOW_PUBLIC_URL to it")
+	case signs:
+		return fine(check, "%s; Twilio signs it, so it must be what its console calls, byte for byte", url)
+	}
+	return fine(check, "%s", url)
+}
+
+// examineServer asks the server itself.
+func (p *patient) examineServer(ctx context.Context) []finding {
+	const check = "server"
+	ops := config.AddressURL(p.config.OpsAddr)
+	if ops == "" {
+		return []finding{warning(check, "its port is chosen at the start, so it was not asked", "set HOOKFLOW_OPS_ADDR")}
+	}
+	ctx, cancel := context.WithTimeout(ctx, doctorTime)
+	defer cancel()
+	r, err := http.NewRequestWithContext(ctx, http.MethodGet, ops+"/readyz", nil)
+	if err != nil {
+		return []finding{failed(check, oneLine(err), "mend HOOKFLOW_OPS_ADDR")}
+	}
+	if len(p.config.APITokens) > 0 {
+		r.Header.Set("Authorization", "Bearer "+p.config.APITokens[0].Secret)
+	}
+	answer, err := newHTTPClient(1).Do(r)
+	if err != nil {
+		what := explain(err, r.URL)
+		if ctx.Err() != nil {
+			what = fmt.Sprintf("%s did not answer within %s", r.URL.Host, doctorTime)
+		}
+		return []finding{failed(check, what, "start it: hookflow serve, or make dev; HOOKFLOW_OPS_ADDR says where it is")}
+	}
+	defer answer.Body.Close()
+	body, _ := io.ReadAll(io.LimitReader(answer.Body, maxAnswer)) // one that is cut off tells nothing of the places
+	var said struct{ Places []api.Place }
+	_ = json.Unmarshal(body, &said)
+	var away []string
+	for _, place := range said.Places {
+		if !place.Reachable {
+			away = append(away, place.Name)
+		}
+	}
+	switch {
+	case answer.StatusCode != http.StatusOK:
+		return []finding{failed(check, fmt.Sprintf("%s/readyz answers %d", ops, answer.StatusCode), "see the lines about Postgres and Temporal")}
+	case len(away) > 0:
+		return []finding{warning(check, ops+" serves, and does not reach "+strings.Join(away, ", "), "see the lines about it")}
+	}
+	return []finding{fine(check, "%s is ready", ops)}
+}
