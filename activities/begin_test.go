@@ -87,7 +87,7 @@ func TestBegin_whichRun(t *testing.T) {
 	}
 	replayed := func(r *room, e event.Event) {
 		ended(r, e)
-		_, err := r.store.Replay(r.Context(), e.ID)
+		_, err := r.store.Replay(r.Context(), e.ID, event.FromFailure, "ann", noon)
 		require.NoError(r, err)
 	}
 	done := routedPlan()

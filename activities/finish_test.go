@@ -93,7 +93,7 @@ func TestFinish_whoseRow(t *testing.T) {
 			func(e event.Event) routing.FinishInput { return failing(e, run("run-2", 0)) }, event.Completed, false},
 		{"an older generation", func(r *room, e event.Event) {
 			r.finish(completing(e, run("run-1", 0)))
-			_, err := r.store.Replay(r.Context(), e.ID)
+			_, err := r.store.Replay(r.Context(), e.ID, event.FromFailure, "ann", noon)
 			require.NoError(r, err)
 		}, func(e event.Event) routing.FinishInput { return failing(e, run("run-1", 0)) }, event.Pending, false},
 	} {
@@ -127,7 +127,7 @@ func TestFinish_reportsOncePerRunAndGeneration(t *testing.T) {
 	}
 	require.Equal(t, []telemetry.Failure{want, want}, r.failures)
 
-	_, err := r.store.Replay(t.Context(), e.ID)
+	_, err := r.store.Replay(t.Context(), e.ID, event.FromFailure, "ann", noon)
 	require.NoError(t, err)
 	again := run("run-2", 1)
 	_, err = r.begin(routing.BeginInput{Event: e.Ref(), Run: again})

@@ -105,7 +105,7 @@ func replayed(t *testing.T, s *store.Store, e event.Event, old string) {
 	taken, err := s.FinishRun(t.Context(), e.ID, run(old, 0), store.Ending{Status: event.Failed, Error: "first"}, noon)
 	require.NoError(t, err)
 	require.True(t, taken)
-	ref, err := s.Replay(t.Context(), e.ID)
+	ref, err := s.Replay(t.Context(), e.ID, event.FromFailure, "ann", noon)
 	require.NoError(t, err)
 	require.NoError(t, s.MarkDispatched(t.Context(), []event.Event{ref}, noon))
 }
@@ -275,7 +275,7 @@ func TestReconcileOpen_movedMeanwhile(t *testing.T) {
 		"Finish and a replay came": {"terminated", func(t *testing.T, s *store.Store, e event.Event, by event.Run) {
 			_, err := s.FinishRun(t.Context(), e.ID, by, store.Ending{Status: event.Completed}, noon)
 			require.NoError(t, err)
-			_, err = s.Replay(t.Context(), e.ID)
+			_, err = s.Replay(t.Context(), e.ID, event.FromFailure, "ann", noon)
 			require.NoError(t, err)
 			adopted(t, s, e, run("newer", 1))
 		}},

@@ -1,7 +1,6 @@
 package api
 
 import (
-	"net/http"
 	"strings"
 
 	"github.com/gin-gonic/gin"
@@ -37,5 +36,5 @@ func (a *API) routeEvents(v1 gin.IRoutes) {
 	const event = "/events/*id"
 	v1.GET("/events", a.listEvents)
 	v1.GET(event, a.showEvent)
-	v1.Handle(http.MethodPost, event, onEvent(map[string]action{"replay": a.replayEvent}))
+	v1.POST(event, onEvent(map[string]action{"replay": a.replayEvent, "retry": a.retryEvent, "cancel": a.cancelEvent}))
 }

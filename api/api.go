@@ -32,9 +32,28 @@ type Ledger interface {
 	List(ctx context.Context, f event.Filter) (event.Page, error)
 	// Find returns event.ErrNotFound for an unknown id.
 	Find(ctx context.Context, id string) (event.Detail, error)
-	// Replay starts a new generation in the name of author. It returns event.ErrNotFound, event.ErrNotFinal, or
-	// event.ErrErased.
-	Replay(ctx context.Context, id, author string) (event.Record, error)
+}
+
+// Repairs does to one event what an operator asks for, in the name of author, and answers with its record as it stands
+// then. Each returns event.ErrNotFound for an unknown id.
+type Repairs interface {
+	// Replay starts a new generation. It returns event.ErrNotFinal or event.ErrErased.
+	Replay(ctx context.Context, id string, from event.From, author string) (event.Record, error)
+	// Retry makes the step that waits for its next attempt, or the start that was put off, go on now. It returns
+	// event.ErrFinal, event.ErrNotWaiting, or event.ErrUnsupported.
+	Retry(ctx context.Context, id, author string) (event.Record, error)
+	// Cancel ends the event as failed, with error type cancelled. It returns event.ErrFinal.
+	Cancel(ctx context.Context, id, author string) (event.Record, error)
+}
+
+// Replays are the bulk replays. All but PreviewReplay and CreateReplay return event.ErrReplayNotFound for an unknown id.
+type Replays interface {
+	PreviewReplay(ctx context.Context, f event.Filter) (event.ReplayPreview, error)
+	CreateReplay(ctx context.Context, r event.ReplayRequest) (event.Replay, error)
+	ListReplays(ctx context.Context, limit int) ([]event.Replay, error)
+	FindReplay(ctx context.Context, id string) (event.Replay, error)
+	// SteerReplay pauses, resumes or stops. It returns event.ErrReplayOver for a replay that is stopped or completed.
+	SteerReplay(ctx context.Context, id string, to event.ReplayState, author string) (event.Replay, error)
 }
 
 // Metrics counts what happens at the door. Labels are bounded: a source's name or "unknown", an outcome or a problem's
@@ -54,10 +73,13 @@ type Token struct {
 	Secret string
 }
 
-// Options is everything the door is built from. Accepter and Ledger are required; the rest may be left zero.
+// Options is everything the door is built from. Accepter, Ledger, Repairs and Replays are required; the rest may be left
+// zero.
 type Options struct {
 	Accepter Accepter
 	Ledger   Ledger
+	Repairs  Repairs
+	Replays  Replays
 	// Sources are the providers by their path word. The map is read in New only.
 	Sources map[string]providers.Source
 	// PublicURL is scheme and host (and the prefix, if a proxy strips one) without a trailing slash.
@@ -173,7 +195,9 @@ func (a *API) routeOps(e *gin.Engine) {
 	if a.Scrape != nil {
 		e.GET("/metrics", gin.WrapH(a.Scrape))
 	}
-	a.routeEvents(e.Group("/v1", a.authorize))
+	v1 := e.Group("/v1", a.authorize)
+	a.routeEvents(v1)
+	a.routeReplays(v1)
 }
 
 // harden sets what every answer carries: no answer of ours is to be sniffed, framed in a cache, or kept by a proxy.

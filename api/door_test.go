@@ -88,6 +88,8 @@ type door struct {
 	panics   []any
 	accept   func(context.Context, *event.Event) (event.Outcome, error)
 	ledger   fakeLedger
+	repairs  fakeRepairs
+	replays  fakeReplays
 }
 
 const testURL = "https://hooks.example"
@@ -96,7 +98,7 @@ func newDoor(t testing.TB, change ...func(*Options)) *door {
 	t.Helper()
 	d := &door{accept: func(context.Context, *event.Event) (event.Outcome, error) { return event.Accepted, nil }}
 	o := Options{
-		Accepter: d, Ledger: &d.ledger, PublicURL: testURL, Metrics: d,
+		Accepter: d, Ledger: &d.ledger, Repairs: &d.repairs, Replays: &d.replays, PublicURL: testURL, Metrics: d,
 		Sources: map[string]providers.Source{"acme": {Name: "acme", Provider: acme{maxBody: 64 << 10}}},
 		Tokens:  []Token{{Name: "first", Secret: "another-token-of-length"}, {Name: "ann", Secret: canaryToken}},
 		Log:     slog.New(slog.NewTextHandler(d, &slog.HandlerOptions{Level: slog.LevelDebug})),
@@ -169,7 +171,6 @@ func (d *door) Ignored(provider, eventType string) {
 type fakeLedger struct {
 	filter  event.Filter
 	asked   string
-	author  string
 	page    event.Page
 	detail  event.Detail
 	failing error
@@ -183,11 +184,6 @@ func (l *fakeLedger) List(_ context.Context, f event.Filter) (event.Page, error)
 func (l *fakeLedger) Find(_ context.Context, id string) (event.Detail, error) {
 	l.asked = id
 	return l.detail, l.failing
-}
-
-func (l *fakeLedger) Replay(_ context.Context, id, author string) (event.Record, error) {
-	l.asked, l.author = id, author
-	return l.detail.Record, l.failing
 }
 
 const goodBody = `{"id":"evt_1","type":"thing.made","note":"` + canaryBody + `"}`

@@ -124,42 +124,6 @@ func TestIDsInPaths(t *testing.T) {
 	}
 }
 
-func TestReplayPaths(t *testing.T) {
-	t.Parallel()
-	for path, want := range map[string]string{
-		"/v1/events/acme:evt_1/replay":           "acme:evt_1",
-		"/v1/events/acme:a/b/replay":             "acme:a/b",
-		"/v1/events/acme:a%2Fb/replay":           "acme:a/b",
-		"/v1/events/acme:a/replay/replay":        "acme:a/replay",
-		"/v1/events/acme:a%2Freplay/replay":      "acme:a/replay",
-		"/v1/events/acme:a/replay/replay?x=/foo": "acme:a/replay",
-	} {
-		d := newDoor(t)
-		d.ledger.detail.Provider = "acme"
-		w := ask(d, "POST", path)
-		require.Equal(t, 202, w.Code, path)
-		require.Contains(t, w.Body.String(), `"provider":"acme"`)
-		require.Equal(t, event.ID(want), d.ledger.asked, path)
-		require.Equal(t, "ann", d.ledger.author)
-	}
-	for path, status := range map[string]int{
-		"/v1/events/acme:evt_1":            405,
-		"/v1/events/acme:evt_1/":           405,
-		"/v1/events/acme:evt_1%2Freplay":   405,
-		"/v1/events/acme:evt_1/replay/":    405,
-		"/v1/events/acme:evt_1/%72eplay":   405,
-		"/v1/events/replay":                404,
-		"/v1/events//replay":               404,
-		"/v1/events/acme:%00/replay":       404,
-		"/v1/events/acme:evt_1/xreplay":    405,
-		"/v1/events/acme:evt_1/replay?a=b": 202,
-	} {
-		w := ask(newDoor(t), "POST", path)
-		require.Equal(t, status, w.Code, path)
-		require.Equal(t, status == 405, w.Header().Get("Allow") == "GET", path)
-	}
-}
-
 func TestLedgerErrors(t *testing.T) {
 	t.Parallel()
 	for name, test := range map[string]struct {
@@ -169,6 +133,12 @@ func TestLedgerErrors(t *testing.T) {
 	}{
 		"unknown event": {fmt.Errorf("find: %w", event.ErrNotFound), 404, "event_unknown"},
 		"not final":     {event.ErrNotFinal, 409, "event_not_final"},
+		"final":         {event.ErrFinal, 409, "event_final"},
+		"not waiting":   {event.ErrNotWaiting, 409, "event_not_waiting"},
+		"unsupported":   {event.ErrUnsupported, 501, "unsupported_by_temporal"},
+		"no replay":     {event.ErrReplayNotFound, 404, "replay_unknown"},
+		"replay over":   {event.ErrReplayOver, 409, "replay_over"},
+		"temporal away": {errors.Join(event.ErrTemporalUnavailable, errors.New("at 10.1.2.3")), 503, "temporal_unavailable"},
 		"erased":        {event.ErrErased, 410, "event_erased"},
 		"too broad":     {event.ErrTooBroad, 400, "query_too_broad"},
 		"away":          {event.ErrUnavailable, 503, "unavailable"},
@@ -178,9 +148,9 @@ func TestLedgerErrors(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			for _, target := range []string{"GET /v1/events", "GET /v1/events/acme:1", "POST /v1/events/acme:1/replay"} {
+			for _, target := range []string{"GET /v1/events", "GET /v1/events/acme:1", "POST /v1/events/acme:1/replay", "GET /v1/replays"} {
 				d := newDoor(t)
-				d.ledger.failing = test.err
+				d.ledger.failing, d.repairs.failing, d.replays.failing = test.err, test.err, test.err
 				method, path, _ := strings.Cut(target, " ")
 				w := ask(d, method, path)
 				requireProblem(t, w.Result(), w.Body.Bytes(), test.status, test.code)
@@ -231,11 +201,11 @@ func TestTokens(t *testing.T) {
 			r := httptest.NewRequest("POST", "/v1/events/acme:1/replay", nil)
 			r.Header["Authorization"] = test.headers
 			w := serve(d.Ops(), r)
-			require.Equal(t, test.author, d.ledger.author)
+			require.Equal(t, test.author, d.repairs.author)
 			if test.author == "" {
 				requireProblem(t, w.Result(), w.Body.Bytes(), 401, "token_invalid")
 				require.Equal(t, `Bearer realm="hookflow"`, w.Header().Get("WWW-Authenticate"))
-				require.Empty(t, d.ledger.asked)
+				require.Empty(t, d.repairs.did)
 			}
 			requireNoCanary(t, d.logged()+w.Body.String())
 		})

@@ -91,6 +91,18 @@ var (
 		"There is no event with this id.")
 	errNotFinal = newProblem(http.StatusConflict, "event_not_final",
 		"The event is still being handled; only a completed or failed one can be replayed.")
+	errFinal = newProblem(http.StatusConflict, "event_final",
+		"The event is completed or failed; replay it instead.")
+	errNotWaiting = newProblem(http.StatusConflict, "event_not_waiting",
+		"No step of the event waits for another attempt: it is being attempted, or about to be.")
+	errUnsupported = newProblem(http.StatusNotImplemented, "unsupported_by_temporal",
+		"The Temporal server cannot retry a waiting step; that takes version 1.28 or newer.")
+	errTemporalAway = newProblem(http.StatusServiceUnavailable, "temporal_unavailable",
+		"Temporal cannot be reached at the moment, and this needs it.").retry(later)
+	errNoReplay = newProblem(http.StatusNotFound, "replay_unknown",
+		"There is no replay with this id.")
+	errReplayOver = newProblem(http.StatusConflict, "replay_over",
+		"The replay is stopped or completed; start another one.")
 	errErased = newProblem(http.StatusGone, "event_erased",
 		"The content of the event was erased, so it cannot be replayed.")
 	errTooBroad = newProblem(http.StatusBadRequest, "query_too_broad",
@@ -131,8 +143,31 @@ func tooLarge(limit int64) *problem {
 		fmt.Sprintf("The body is larger than %d bytes.", limit)).early()
 }
 
+func badBody(format string, args ...any) *problem {
+	return newProblem(http.StatusBadRequest, "body_invalid", fmt.Sprintf(format, args...))
+}
+
 func badQuery(format string, args ...any) *problem {
 	return newProblem(http.StatusBadRequest, "query_invalid", fmt.Sprintf(format, args...))
+}
+
+// problems are the answers to what the rooms tell each other.
+var problems = []struct {
+	err     error
+	problem *problem
+}{
+	{event.ErrNotFound, errUnknown},
+	{event.ErrNotFinal, errNotFinal},
+	{event.ErrFinal, errFinal},
+	{event.ErrNotWaiting, errNotWaiting},
+	{event.ErrUnsupported, errUnsupported},
+	{event.ErrTooBroad, errTooBroad},
+	{event.ErrErased, errErased},
+	{event.ErrReplayNotFound, errNoReplay},
+	{event.ErrReplayOver, errReplayOver},
+	{event.ErrTooLargeNow, errTooLargeNow},
+	{event.ErrTemporalUnavailable, errTemporalAway},
+	{event.ErrUnavailable, errUnavailable},
 }
 
 // problemOf finds the answer to err. What no room has a word for is internal, and nothing of it is shown.
@@ -145,17 +180,13 @@ func problemOf(err error) *problem {
 		return own
 	case errors.As(err, &ofProvider):
 		return problemOfProvider(ofProvider)
-	case errors.Is(err, event.ErrNotFound):
-		return errUnknown
-	case errors.Is(err, event.ErrNotFinal):
-		return errNotFinal
-	case errors.Is(err, event.ErrTooBroad):
-		return errTooBroad
-	case errors.Is(err, event.ErrErased):
-		return errErased
-	case errors.Is(err, event.ErrTooLargeNow):
-		return errTooLargeNow
-	case errors.Is(err, event.ErrUnavailable), errors.Is(err, context.Canceled), errors.As(err, &network):
+	}
+	for _, known := range problems {
+		if errors.Is(err, known.err) {
+			return known.problem
+		}
+	}
+	if errors.Is(err, context.Canceled) || errors.As(err, &network) {
 		return errUnavailable
 	}
 	return errInternal

@@ -8,10 +8,22 @@ var (
 	ErrNotFound = errors.New("no such event")
 	// ErrNotFinal: the event is still being handled, so it cannot be replayed.
 	ErrNotFinal = errors.New("the event is not final yet")
+	// ErrFinal: the event is completed or failed, so there is nothing to hasten or to cancel.
+	ErrFinal = errors.New("the event is final")
+	// ErrNotWaiting: no step of the event waits for another attempt.
+	ErrNotWaiting = errors.New("no step of the event waits")
+	// ErrUnsupported: the Temporal server at hand does not know the call that is needed.
+	ErrUnsupported = errors.New("the Temporal server does not support it")
+	// ErrReplayNotFound: no such bulk replay.
+	ErrReplayNotFound = errors.New("no such replay")
+	// ErrReplayOver: the bulk replay is stopped or completed, so it can be neither paused nor resumed nor stopped.
+	ErrReplayOver = errors.New("the replay is over")
 	// ErrErased: the event's content was erased; its row, and with it the uniqueness, stays.
 	ErrErased = errors.New("the event's content was erased")
 	// ErrUnavailable: no durable place could be reached; the sender should come again.
 	ErrUnavailable = errors.New("no durable place can be reached")
+	// ErrTemporalUnavailable: Temporal could not be reached, and what was asked needs it.
+	ErrTemporalUnavailable = errors.New("Temporal cannot be reached")
 	// ErrTooLargeNow: the ledger is away, and the body is too large for the second durable place.
 	ErrTooLargeNow = errors.New("the ledger is away and the body is too large to be kept elsewhere")
 	// ErrTooBroad: a query that would take too long; it must be narrowed.

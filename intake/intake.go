@@ -24,6 +24,8 @@ import (
 type Config struct {
 	Store    *store.Store
 	Temporal client.Client
+	// Namespace is that of Temporal, which the client keeps to itself.
+	Namespace string
 	// TaskQueue and WorkflowType say where and as what a run of a scheme's event is started.
 	TaskQueue    string
 	WorkflowType func(scheme string) string
@@ -119,6 +121,7 @@ func (in *Intake) Run(ctx context.Context) {
 		working.Go(func() { in.startQueued(ctx) })
 	}
 	working.Go(func() { in.relay(ctx) })
+	working.Go(func() { in.advanceReplays(ctx) })
 	working.Go(func() { in.measureBacklog(ctx) })
 	working.Go(func() { in.flushNotes(ctx) })
 	working.Go(func() { in.probeLedger(ctx) })
@@ -169,15 +172,12 @@ func (in *Intake) AcceptAll(ctx context.Context, events []event.Event) ([]event.
 	return outcomes, in.acceptAllDirectly(ctx, events, kept, outcomes)
 }
 
-// Replay asks for another run of a final event; the relay starts it at once. The errors are those of store.Replay, or
-// event.ErrUnavailable while the ledger is away.
-func (in *Intake) Replay(ctx context.Context, id string) (event.Event, error) {
-	ref, err := in.Store.Replay(ctx, id)
-	if store.Unavailable(err) {
-		return ref, event.ErrUnavailable
-	}
+// Replay asks for another run of a final event in the name of author; the relay starts it at once. The errors are those
+// of store.Replay, or event.ErrUnavailable while the ledger is away.
+func (in *Intake) Replay(ctx context.Context, id string, from event.From, author string) (event.Event, error) {
+	ref, err := in.Store.Replay(ctx, id, from, author, in.Now())
 	in.queues.nudge()
-	return ref, err
+	return ref, away(err)
 }
 
 // Available reports whether each durable place answered last.

@@ -120,42 +120,6 @@ func (s *Store) RecordFailure(ctx context.Context, e *event.Event, message, erro
 	return err
 }
 
-// The row is locked first and looked for its content after: retention, which deletes content, then waits or is seen.
-const (
-	lockForReplay = `SELECT status::text FROM webhook_events WHERE id = $1 FOR UPDATE`
-	requestReplay = `
-UPDATE webhook_events SET status = 'pending', generation = generation + 1, dispatched_at = NULL, dispatch_attempts = 0,
-	next_dispatch_at = NULL, refused_since = NULL, lease_until = NULL, finished_at = NULL
-WHERE id = $1 AND EXISTS (SELECT FROM webhook_bodies b WHERE b.id = $1)
-RETURNING id::text, provider, scheme, event_id, event_type, generation, received_at`
-)
-
-// Replay asks for another generation of a final event, in one transaction, so that no crash can split it. It returns the
-// reference, which the relay will find; event.ErrNotFound, event.ErrNotFinal or event.ErrErased without having
-// changed anything.
-func (s *Store) Replay(ctx context.Context, id string) (event.Event, error) {
-	var e event.Event
-	err := pgx.BeginFunc(ctx, s.runs, func(tx pgx.Tx) error {
-		var status event.Status
-		err := tx.QueryRow(ctx, lockForReplay, id).Scan(&status)
-		switch {
-		case errors.Is(err, pgx.ErrNoRows):
-			return event.ErrNotFound
-		case err != nil:
-			return err
-		case !status.Final():
-			return event.ErrNotFinal
-		}
-		err = tx.QueryRow(ctx, requestReplay, id).
-			Scan(&e.ID, &e.Provider, &e.Scheme, &e.EventID, &e.Type, &e.Generation, &e.ReceivedAt)
-		if errors.Is(err, pgx.ErrNoRows) {
-			return event.ErrErased
-		}
-		return err
-	})
-	return e, err
-}
-
 const failBegin = `
 UPDATE webhook_events SET status = 'failed', generation = $2, run_id = $3, original_run_id = $4, last_error = $5, last_error_type = $6,
 	dispatched_at = coalesce(dispatched_at, $7), started_at = coalesce(started_at, $7), finished_at = $7,

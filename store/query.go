@@ -37,13 +37,8 @@ func (s *Store) List(ctx context.Context, f event.Filter) (event.Page, error) {
 		found, err = pgx.CollectRows(rows, scanRecord)
 		return err
 	})
-	err := s.questions.SendBatch(ctx, batch).Close()
-	var pg *pgconn.PgError
-	if errors.As(err, &pg) && pg.Code == codeQueryCanceled {
-		return event.Page{}, event.ErrTooBroad
-	}
-	if err != nil {
-		return event.Page{}, err
+	if err := s.questions.SendBatch(ctx, batch).Close(); err != nil {
+		return event.Page{}, tooBroad(err)
 	}
 	page := event.Page{Events: found}
 	if len(found) > f.Limit {
@@ -56,6 +51,15 @@ func (s *Store) List(ctx context.Context, f event.Filter) (event.Page, error) {
 
 // codeQueryCanceled is what a statement that ran into its time-out ends with.
 const codeQueryCanceled = "57014"
+
+// tooBroad turns the end of a statement that ran into its time-out into event.ErrTooBroad.
+func tooBroad(err error) error {
+	var pg *pgconn.PgError
+	if errors.As(err, &pg) && pg.Code == codeQueryCanceled {
+		return event.ErrTooBroad
+	}
+	return err
+}
 
 // conditions gathers the filter of a listing with its arguments.
 type conditions struct {

@@ -40,7 +40,7 @@ func TestEraseExpired(t *testing.T) {
 	require.Equal(t, 10, testkit.Query[int](t, url, `SELECT count(*) FROM webhook_events`))
 	require.Equal(t, 3, testkit.Query[int](t, url, `SELECT count(*) FROM webhook_bodies`))
 	require.Equal(t, 2, testkit.Query[int](t, url, `SELECT count(*) FROM webhook_payloads`))
-	_, err := s.Replay(t.Context(), event.ID("stripe:evt_0"))
+	_, err := s.Replay(t.Context(), event.ID("stripe:evt_0"), event.FromFailure, "ann", noon)
 	require.ErrorIs(t, err, event.ErrErased)
 	_, err = s.ReadEvent(t.Context(), event.ID("stripe:evt_3"))
 	require.NoError(t, err, "an open event keeps its body")

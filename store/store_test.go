@@ -87,7 +87,7 @@ func TestBeginRun(t *testing.T) {
 			store.Standing{Status: event.Completed, OriginalRunID: "run-1", Adopted: true, Done: []string{"a"}}},
 		{"an older generation is not adopted", func(t *testing.T, s *store.Store, e *event.Event) {
 			finished(first)(t, s, e)
-			_, err := s.Replay(t.Context(), e.ID)
+			_, err := s.Replay(t.Context(), e.ID, event.FromFailure, "ann", noon)
 			require.NoError(t, err)
 		}, first, store.Standing{Status: event.Pending, Generation: 1, OriginalRunID: "run-1", Done: []string{"a"}}},
 		{"a newer generation is adopted over a final row (a restored ledger)", finished(first),
@@ -168,7 +168,7 @@ func TestFinishRun(t *testing.T) {
 		"from final to final after a reset")
 	require.Equal(t, "completed", testkit.Query[string](t, url, `SELECT status::text FROM webhook_events`))
 
-	_, err = s.Replay(t.Context(), e.ID)
+	_, err = s.Replay(t.Context(), e.ID, event.FromFailure, "ann", noon)
 	require.NoError(t, err)
 	require.False(t, finish(first, failed), "an older generation")
 	require.Equal(t, "pending", testkit.Query[string](t, url, `SELECT status::text FROM webhook_events`))
@@ -178,13 +178,13 @@ func TestReplay(t *testing.T) {
 	t.Parallel()
 	s, url := testkit.Store(t, store.Options{})
 	e := arrive("evt_1")
-	_, err := s.Replay(t.Context(), e.ID)
+	_, err := s.Replay(t.Context(), e.ID, event.FromFailure, "ann", noon)
 	require.ErrorIs(t, err, event.ErrNotFound)
 	insert(t, s, e)
-	_, err = s.Replay(t.Context(), e.ID)
+	_, err = s.Replay(t.Context(), e.ID, event.FromFailure, "ann", noon)
 	require.ErrorIs(t, err, event.ErrNotFinal)
 	finished(event.Run{RunID: "r", OriginalRunID: "r"})(t, s, e)
-	ref, err := s.Replay(t.Context(), e.ID)
+	ref, err := s.Replay(t.Context(), e.ID, event.FromFailure, "ann", noon)
 	require.NoError(t, err)
 	require.Equal(t, 1, ref.Generation)
 	claimed, err := s.ClaimPending(t.Context(), "stripe", 10, noon, noon.Add(time.Minute))
@@ -194,7 +194,7 @@ func TestReplay(t *testing.T) {
 
 	finished(event.Run{RunID: "r2", OriginalRunID: "r2", Generation: 1})(t, s, e)
 	testkit.Exec(t, url, `DELETE FROM webhook_bodies`)
-	_, err = s.Replay(t.Context(), e.ID)
+	_, err = s.Replay(t.Context(), e.ID, event.FromFailure, "ann", noon)
 	require.ErrorIs(t, err, event.ErrErased)
 }
 

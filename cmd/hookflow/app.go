@@ -76,7 +76,7 @@ func assemble(ctx context.Context, p plan) (*app, error) {
 		return nil, err
 	}
 	a.intake = intake.New(intake.Config{
-		Store: a.store, Temporal: a.temporal, TaskQueue: workflows.TaskQueue, WorkflowType: workflows.TypeOf,
+		Store: a.store, Temporal: a.temporal, Namespace: p.temporal.Namespace, TaskQueue: workflows.TaskQueue, WorkflowType: workflows.TypeOf,
 		Routed: table.Routed, EagerStart: a.eager.allowed.Load, EventsURL: eventsURL(p.config), Now: p.now, Log: a.log, Metrics: a.telemetry.Intake,
 	})
 	if p.worker {
@@ -94,7 +94,7 @@ func assemble(ctx context.Context, p plan) (*app, error) {
 		}
 	}
 	options := api.Options{
-		Accepter: a.intake, Ledger: ledger{a.store, a.intake, a.log}, Sources: made, PublicURL: p.config.PublicURL,
+		Accepter: a.intake, Ledger: ledger{a.store}, Repairs: repairs{a.store, a.intake, a.log}, Replays: replays{a.store, a.log, p.now}, Sources: made, PublicURL: p.config.PublicURL,
 		Tokens: apiTokens(p.config), Ready: a.ready, TemporalURL: runURL(p.temporalUI, p.temporal.Namespace),
 		Scrape: a.telemetry.Metrics(), Metrics: a.telemetry.Door, Log: a.log, Now: p.now,
 		OnError: a.telemetry.CaptureError, Middleware: a.telemetry.Gin(),
