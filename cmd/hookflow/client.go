@@ -155,15 +155,30 @@ func eventPath(id string) string {
 
 // call sends one request and returns the body of a 2xx answer. Errors say what the server said.
 func (o *ops) call(ctx context.Context, method, path string, query url.Values) ([]byte, error) {
-	target := strings.TrimRight(o.base.String(), "/") + path
 	if len(query) > 0 {
-		target += "?" + query.Encode()
+		path += "?" + query.Encode()
 	}
-	r, err := http.NewRequestWithContext(ctx, method, target, nil)
+	return o.send(ctx, method, path, nil)
+}
+
+// send is call with a body that is written as JSON, nil for none.
+func (o *ops) send(ctx context.Context, method, path string, body any) ([]byte, error) {
+	var content io.Reader
+	if body != nil {
+		text, err := json.Marshal(body)
+		if err != nil {
+			return nil, usageError("%v", err)
+		}
+		content = bytes.NewReader(text)
+	}
+	r, err := http.NewRequestWithContext(ctx, method, strings.TrimRight(o.base.String(), "/")+path, content)
 	if err != nil {
 		return nil, usageError("%v", err)
 	}
 	r.Header.Set("Accept", "application/json")
+	if body != nil {
+		r.Header.Set("Content-Type", "application/json")
+	}
 	if o.token != "" {
 		r.Header.Set("Authorization", "Bearer "+o.token)
 	}
@@ -172,14 +187,14 @@ func (o *ops) call(ctx context.Context, method, path string, query url.Values) (
 		return nil, &unreachable{explain(err, o.base)}
 	}
 	defer answer.Body.Close()
-	body, err := io.ReadAll(io.LimitReader(answer.Body, maxAnswer))
+	answered, err := io.ReadAll(io.LimitReader(answer.Body, maxAnswer))
 	if err != nil {
 		return nil, &unreachable{explain(err, o.base)}
 	}
 	if answer.StatusCode/100 != 2 {
-		return nil, o.refused(answer.StatusCode, body)
+		return nil, o.refused(answer.StatusCode, answered)
 	}
-	return body, nil
+	return answered, nil
 }
 
 // unreachable is a server that gave no answer, which tail waits out.
@@ -215,11 +230,26 @@ func problemDetail(status int, body []byte) string {
 
 // fetch calls and decodes.
 func fetch[T any](ctx context.Context, o *ops, method, path string, query url.Values) (T, error) {
-	var decoded T
 	body, err := o.call(ctx, method, path, query)
 	if err != nil {
-		return decoded, err
+		var none T
+		return none, err
 	}
+	return decode[T](o, body)
+}
+
+// post sends a body and decodes the answer.
+func post[T any](ctx context.Context, o *ops, path string, body any) (T, error) {
+	answer, err := o.send(ctx, http.MethodPost, path, body)
+	if err != nil {
+		var none T
+		return none, err
+	}
+	return decode[T](o, answer)
+}
+
+func decode[T any](o *ops, body []byte) (T, error) {
+	var decoded T
 	if err := json.Unmarshal(body, &decoded); err != nil {
 		return decoded, failure("%s answered something that is not /v1's JSON; is --url right?", o.base.Host)
 	}

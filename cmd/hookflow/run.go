@@ -27,7 +27,7 @@ func run(ctx context.Context, args []string, getenv func(string) string, stdin i
 	root.CompletionOptions.HiddenDefaultCmd = true
 	root.AddCommand(
 		newServeCommand(env), newDevCommand(env), newMigrateCommand(env),
-		newSendCommand(env), newEventsCommand(env), newReplayCommand(env), newReadyCommand(env),
+		newSendCommand(env), newEventsCommand(env), newReplayCommand(env), newReplaysCommand(env), newReadyCommand(env),
 		newDoctorCommand(env),
 	)
 	err := root.ExecuteContext(ctx)
