@@ -59,7 +59,7 @@ func (m *Mirror) Begin(ctx context.Context, in routing.BeginInput) (routing.Begi
 	if err != nil {
 		return routing.BeginResult{}, m.ended(ctx, in, err)
 	}
-	payload := decodePayload(&e)
+	payload := DecodePayload(&e)
 	plan, to := m.Plan(&e, payload), event.Processing
 	m.noteConditions(plan.Notes)
 	if len(plan.Steps) == 0 {

@@ -10,9 +10,9 @@ import (
 	"hookflow/event"
 )
 
-// decodePayload returns the event's body as JSON that jsonb can hold, nil where there is none: JSON as it is, a form as an
+// DecodePayload returns the event's body as JSON that jsonb can hold, nil where there is none: JSON as it is, a form as an
 // object (a repeated name as an array), a NUL inside a string dropped.
-func decodePayload(e *event.Event) json.RawMessage {
+func DecodePayload(e *event.Event) json.RawMessage {
 	if event.MediaType(e.ContentType) == "application/x-www-form-urlencoded" {
 		return decodeForm(e.Body)
 	}

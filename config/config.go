@@ -14,6 +14,11 @@ import (
 //go:embed default.yaml
 var DefaultYAML []byte
 
+// Schema is the JSON Schema (draft 2020-12) of that file, for editors.
+//
+//go:embed schema.json
+var Schema []byte
+
 // defaultName is how messages call the embedded file.
 const defaultName = "default.yaml"
 
@@ -161,6 +166,15 @@ func Load(mode Mode, getenv func(string) string, readFile func(string) ([]byte, 
 	}
 	v.addresses(&c)
 	v.distinctPorts(c)
+	v.file(&c, readFile)
+	return c, errors.Join(v.problems...)
+}
+
+// LoadFile reads only the YAML that HOOKFLOW_CONFIG names, else the built-in one: File, FileName and Providers. The error
+// joins a *Problem for each thing that is wrong in what config reads of it.
+func LoadFile(getenv func(string) string, readFile func(string) ([]byte, error)) (Config, error) {
+	v := &variables{getenv: getenv}
+	var c Config
 	v.file(&c, readFile)
 	return c, errors.Join(v.problems...)
 }

@@ -29,6 +29,7 @@ func run(ctx context.Context, args []string, getenv func(string) string, stdin i
 		newServeCommand(env), newDevCommand(env), newMigrateCommand(env),
 		newSendCommand(env), newEventsCommand(env), newReplayCommand(env), newReplaysCommand(env), newReadyCommand(env),
 		newDoctorCommand(env),
+		newRoutesCommand(env),
 	)
 	err := root.ExecuteContext(ctx)
 	if err == nil {
