@@ -64,7 +64,7 @@ func TestFinish_repeated(t *testing.T) {
 	r, e := inTheMiddle(t)
 	e.Step = "b"
 	for range 2 {
-		require.NoError(t, r.store.RecordFailure(t.Context(), &e, "no such account", "Refused", noon))
+		require.NoError(t, r.store.RecordFailure(t.Context(), &e, store.Failure{Message: "no such account", ErrorType: "Refused"}, noon))
 	}
 	r.finish(failing(e, run("run-1", 0)))
 	before := r.find(e.ID)

@@ -126,7 +126,7 @@ func (h *Housekeeping) redispatch(ctx context.Context, open store.OpenRow, why s
 // the run (restored from a backup), and the effects in it are gone with the row's end. Steps that the ledger still knows
 // as completed are not repeated.
 func (h *Housekeeping) regenerate(ctx context.Context, open store.OpenRow) error {
-	done, err := h.Store.Regenerate(ctx, open)
+	done, err := h.Store.Regenerate(ctx, open, h.Now())
 	if done {
 		h.Log.Warn("an event is run anew: its run completed, and the ledger has forgotten it", "key", open.Key(), "generation", open.Generation+1)
 	}

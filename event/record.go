@@ -35,16 +35,19 @@ type Record struct {
 	Duplicates       int        `json:"duplicates" db:"duplicates"`
 	LastDuplicateAt  *time.Time `json:"last_duplicate_at" db:"last_duplicate_at"`
 	BodyMasked       bool       `json:"body_masked" db:"body_masked"`
+	PlanID           *string    `json:"plan_id" db:"plan_id"` // of the newest run that began
 }
 
-// Detail is a record with its content and its steps.
+// Detail is a record with its content, its plan, its steps and what happened to it.
 type Detail struct {
 	Record
 	Headers     map[string]string `json:"headers"`      // null once erased
 	ContentType *string           `json:"content_type"` // null once erased
 	Body        []byte            `json:"body"`         // base64 in JSON; null once erased
 	Payload     json.RawMessage   `json:"payload"`      // null until the run has begun
+	Plan        json.RawMessage   `json:"plan"`         // what the newest run does; null until it has begun
 	Steps       []StepRecord      `json:"steps"`
+	Timeline    []Moment          `json:"timeline"`     // in order
 	TemporalURL *string           `json:"temporal_url"` // the newest run in the Temporal UI, null before the first
 }
 

@@ -74,6 +74,8 @@ func rows(t *testing.T, u string) {
 	testkit.Exec(t, u, `INSERT INTO stripe_checkout_sessions (session_id, state, state_rank, event, updated_at) VALUES ('cs_1', 'paid', 3, $1, now())`, id)
 	testkit.Exec(t, u, `INSERT INTO twilio_calls (call_sid, status, status_rank, event, updated_at) VALUES ('CA1', 'queued', 0, $1, now())`, id)
 	testkit.Exec(t, u, `INSERT INTO twilio_messages (message_sid, status, status_rank, event, updated_at) VALUES ('SM1', 'sent', 3, $1, now())`, id)
+	testkit.Exec(t, u, `INSERT INTO event_timeline (event, at, generation, kind) VALUES ($1, now(), 0, 'attempt_failed')`, id)
+	testkit.Exec(t, u, `INSERT INTO plans (id, plan) VALUES ($1, '{}')`, id)
 	testkit.Exec(t, u, `INSERT INTO vapi_calls (call_id, status, status_rank, event, updated_at) VALUES ('c', 'ended', 5, $1, now())`, id)
 }
 
@@ -129,7 +131,7 @@ func TestList(t *testing.T) {
 		list, err := migrations.List(t.Context(), u)
 		require.NoError(t, err)
 		for i, s := range list {
-			require.EqualValues(t, i+1, s.Version, "in order")
+			require.True(t, i == 0 || list[i-1].Version < s.Version, "in order")
 			require.NotEmpty(t, s.Name)
 			if s.Applied {
 				n++

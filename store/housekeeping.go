@@ -66,12 +66,20 @@ func (s *Store) Redispatch(ctx context.Context, o OpenRow) (bool, error) {
 	return err == nil && tag.RowsAffected() == 1, err
 }
 
+const regenerate = `
+WITH moved AS (
+	UPDATE webhook_events SET status = 'pending', generation = generation + 1,
+		dispatched_at = NULL, dispatch_attempts = 0, lease_until = NULL, next_dispatch_at = NULL, refused_since = NULL
+	WHERE id = $1 AND generation = $2 AND status = $3::webhook_status
+	RETURNING id, generation
+)
+INSERT INTO event_timeline (event, at, generation, kind, detail)
+SELECT id, $4, generation, 'replayed', '{"reason": "its run had completed and the ledger had forgotten it"}' FROM moved`
+
 // Regenerate gives a row back to the relay with a new generation, unless it has moved since it was read, and reports
 // whether it did.
-func (s *Store) Regenerate(ctx context.Context, o OpenRow) (bool, error) {
-	tag, err := s.questions.Exec(ctx, `UPDATE webhook_events SET status = 'pending', generation = generation + 1,
-		dispatched_at = NULL, dispatch_attempts = 0, lease_until = NULL, next_dispatch_at = NULL, refused_since = NULL
-		WHERE id = $1 AND generation = $2 AND status = $3::webhook_status`, o.ID, o.Generation, string(o.Status))
+func (s *Store) Regenerate(ctx context.Context, o OpenRow, now time.Time) (bool, error) {
+	tag, err := s.questions.Exec(ctx, regenerate, o.ID, o.Generation, string(o.Status), now)
 	return err == nil && tag.RowsAffected() == 1, err
 }
 

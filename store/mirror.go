@@ -72,9 +72,13 @@ type Ending struct {
 	Steps     []event.StepEnd
 }
 
-// A step that Once completed in its effect's own transaction is left as it is.
+// A step that Once completed in its effect's own transaction is left as it is. An end that is changed (the run was reset)
+// stays on the timeline.
 const finishRun = `
-WITH steps AS (
+WITH moved AS (
+	SELECT id FROM webhook_events WHERE id = $1 AND generation = $2 AND original_run_id = $3 AND status <> $4::webhook_status
+), ended AS (` + writeEnds + `
+), steps AS (
 	INSERT INTO event_steps AS s (event, step, epoch, status, attempts, error, error_type, finished_at, result)
 	SELECT $1, o.step, $8, o.status::webhook_status, 1, o.error, o.error_type, $7, o.result
 	FROM jsonb_to_recordset($9::jsonb) AS o (step text, status text, error text, error_type text, result jsonb)
@@ -102,22 +106,6 @@ func (s *Store) FinishRun(ctx context.Context, id string, run event.Run, end End
 	tag, err := s.runs.Exec(ctx, finishRun, id, run.Generation, run.OriginalRunID, string(end.Status),
 		text(end.Error), text(end.ErrorType), now, end.Epoch, string(steps))
 	return err == nil && tag.RowsAffected() == 1, err
-}
-
-const recordFailure = `
-WITH step AS (
-	INSERT INTO event_steps AS s (event, step, epoch, status, attempts, error, error_type, started_at)
-	VALUES ($1, $2, $3, 'processing', 1, $4, $5, $6)
-	ON CONFLICT (event, step, epoch) DO UPDATE SET attempts = s.attempts + 1, error = $4, error_type = $5
-	WHERE s.status <> 'completed'
-)
-UPDATE webhook_events SET attempts = attempts + 1, last_error = $4, last_error_type = $5
-WHERE id = $1 AND generation = $7 AND status IN ('pending', 'processing')`
-
-// RecordFailure notes a failed attempt of a step on the row and on the step.
-func (s *Store) RecordFailure(ctx context.Context, e *event.Event, message, errorType string, now time.Time) error {
-	_, err := s.runs.Exec(ctx, recordFailure, e.ID, e.Step, e.Epoch, message, errorType, now, e.Generation)
-	return err
 }
 
 const failBegin = `

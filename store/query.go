@@ -18,7 +18,7 @@ import (
 const recordColumns = `e.id::text, e.provider, e.scheme, e.event_id, e.event_type, e.account, e.livemode, e.status::text,
 	e.generation, e.epoch, e.workflow_id, e.run_id, e.original_run_id, e.attempts, e.last_error, e.last_error_type,
 	e.occurred_at, e.received_at, e.dispatched_at, e.dispatch_attempts, e.next_dispatch_at, e.refused_since, e.lease_until,
-	e.started_at, e.finished_at, e.duplicates, e.last_duplicate_at, e.body_masked`
+	e.started_at, e.finished_at, e.duplicates, e.last_duplicate_at, e.body_masked, e.plan_id::text`
 
 // listTime bounds a listing. What cannot be answered within it is told to narrow itself.
 const listTime = 2 * time.Second
@@ -182,7 +182,7 @@ func recordFields(r *event.Record) []any {
 	return []any{&r.ID, &r.Provider, &r.Scheme, &r.EventID, &r.EventType, &r.Account, &r.Livemode, &r.Status,
 		&r.Generation, &r.Epoch, &r.WorkflowID, &r.RunID, &r.OriginalRunID, &r.Attempts, &r.LastError, &r.LastErrorType,
 		&r.OccurredAt, &r.ReceivedAt, &r.DispatchedAt, &r.DispatchAttempts, &r.NextDispatchAt, &r.RefusedSince, &r.LeaseUntil,
-		&r.StartedAt, &r.FinishedAt, &r.Duplicates, &r.LastDuplicateAt, &r.BodyMasked}
+		&r.StartedAt, &r.FinishedAt, &r.Duplicates, &r.LastDuplicateAt, &r.BodyMasked, &r.PlanID}
 }
 
 func inUTC(r *event.Record) {
@@ -194,8 +194,10 @@ func inUTC(r *event.Record) {
 	}
 }
 
-const findEvent = `SELECT ` + recordColumns + `, b.headers, b.content_type, b.body, p.payload
-FROM webhook_events e LEFT JOIN webhook_bodies b USING (id) LEFT JOIN webhook_payloads p USING (id) WHERE e.id = $1`
+const findEvent = `SELECT ` + recordColumns + `, b.headers, b.content_type, b.body, p.payload, plans.plan
+FROM webhook_events e LEFT JOIN webhook_bodies b USING (id) LEFT JOIN webhook_payloads p USING (id)
+	LEFT JOIN plans ON plans.id = e.plan_id
+WHERE e.id = $1`
 
 const findSteps = `SELECT step, epoch, status::text, attempts, error, error_type, started_at, finished_at, result
 FROM event_steps WHERE event = $1 ORDER BY epoch, coalesce(started_at, finished_at), step`
@@ -203,9 +205,21 @@ FROM event_steps WHERE event = $1 ORDER BY epoch, coalesce(started_at, finished_
 // Find returns everything the ledger knows about the event with this uuid, or event.ErrNotFound.
 func (s *Store) Find(ctx context.Context, id string) (event.Detail, error) {
 	var d event.Detail
-	var headers, payload []byte
-	row := s.questions.QueryRow(ctx, findEvent, id)
-	err := row.Scan(append(recordFields(&d.Record), &headers, &d.ContentType, &d.Body, &payload)...)
+	var written []event.Moment
+	var headers, payload, plan []byte
+	batch := &pgx.Batch{}
+	batch.Queue(findEvent, id).QueryRow(func(row pgx.Row) error {
+		return row.Scan(append(recordFields(&d.Record), &headers, &d.ContentType, &d.Body, &payload, &plan)...)
+	})
+	batch.Queue(findSteps, id).Query(func(rows pgx.Rows) (err error) {
+		d.Steps, err = pgx.CollectRows(rows, scanStep)
+		return err
+	})
+	batch.Queue(readTimeline, id).Query(func(rows pgx.Rows) (err error) {
+		written, err = pgx.CollectRows(rows, scanMoment)
+		return err
+	})
+	err := s.questions.SendBatch(ctx, batch).Close()
 	if errors.Is(err, pgx.ErrNoRows) {
 		return d, event.ErrNotFound
 	}
@@ -213,22 +227,23 @@ func (s *Store) Find(ctx context.Context, id string) (event.Detail, error) {
 		return d, err
 	}
 	inUTC(&d.Record)
-	d.Payload = payload
+	d.Payload, d.Plan = payload, plan
+	d.Timeline = event.Timeline(d.Record, written)
 	if headers != nil {
-		if err := json.Unmarshal(headers, &d.Headers); err != nil {
-			return d, err
+		err = json.Unmarshal(headers, &d.Headers)
+	}
+	return d, err
+}
+
+func scanStep(row pgx.CollectableRow) (event.StepRecord, error) {
+	var r event.StepRecord
+	var result []byte
+	err := row.Scan(&r.Step, &r.Epoch, &r.Status, &r.Attempts, &r.Error, &r.ErrorType, &r.StartedAt, &r.FinishedAt, &result)
+	for _, t := range []*time.Time{r.StartedAt, r.FinishedAt} {
+		if t != nil {
+			*t = t.UTC()
 		}
 	}
-	rows, err := s.questions.Query(ctx, findSteps, id)
-	if err != nil {
-		return d, err
-	}
-	d.Steps, err = pgx.CollectRows(rows, func(row pgx.CollectableRow) (event.StepRecord, error) {
-		var r event.StepRecord
-		var result []byte
-		err := row.Scan(&r.Step, &r.Epoch, &r.Status, &r.Attempts, &r.Error, &r.ErrorType, &r.StartedAt, &r.FinishedAt, &result)
-		r.Result = result
-		return r, err
-	})
-	return d, err
+	r.Result = result
+	return r, err
 }

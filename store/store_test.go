@@ -146,7 +146,7 @@ func TestFinishRun(t *testing.T) {
 	begin(t, s, e, first)
 	e.Step = "a"
 	for range 3 {
-		require.NoError(t, s.RecordFailure(t.Context(), e, "no", "Refused", noon))
+		require.NoError(t, s.RecordFailure(t.Context(), e, store.Failure{Message: "no", ErrorType: "Refused"}, noon))
 	}
 	finish := func(run event.Run, end store.Ending) bool {
 		taken, err := s.FinishRun(t.Context(), e.ID, run, end, noon)

@@ -2,6 +2,7 @@ package worker
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -61,13 +62,15 @@ func (a *attempt) ExecuteActivity(ctx context.Context, in *interceptor.ExecuteAc
 		return nil, outage(ctx, err)
 	}
 	in.Args[0] = whole
+	began := a.now()
 	defer a.panics.unwinding(activity.GetInfo(ctx).WorkflowExecution.RunID+"/"+whole.Step, telemetry.Failure{
 		Provider: whole.Provider, Type: whole.Type, Step: whole.Step, WorkflowID: whole.WorkflowID(),
 	}, func(value any) {
-		a.note(ctx, &whole, temporal.NewApplicationError(fmt.Sprint(value), "panic"))
+		a.note(ctx, &whole, began, temporal.NewApplicationError(fmt.Sprint(value), "panic"), nil)
 	})
 	result, err := a.Next.ExecuteActivity(ctx, in)
-	a.note(ctx, &whole, err)
+	err, detail := activities.TakeDetail(err)
+	a.note(ctx, &whole, began, err, detail)
 	return result, outage(ctx, err)
 }
 
@@ -159,8 +162,8 @@ func again(info activity.Info, failure error) bool {
 // noteTime bounds the writing of a failed attempt: long enough for a busy ledger, short enough for one that is away.
 const noteTime = 5 * time.Second
 
-// note writes a failed attempt to the row, as far as the ledger answers. An outage of the ledger is not the handler's.
-func (a *attempt) note(ctx context.Context, e *event.Event, failure error) {
+// note writes a failed attempt that began at began to the ledger, as far as the ledger answers. An outage of the ledger is not the handler's.
+func (a *attempt) note(ctx context.Context, e *event.Event, began time.Time, failure error, detail json.RawMessage) {
 	if a.steps != nil {
 		a.steps(e.Step, failure != nil, again(activity.GetInfo(ctx), failure))
 	}
@@ -168,9 +171,11 @@ func (a *attempt) note(ctx context.Context, e *event.Event, failure error) {
 		return
 	}
 	message, errorType := activities.Describe(failure)
+	now := a.now()
+	failed := store.Failure{Message: message, ErrorType: errorType, Took: now.Sub(began), Detail: detail}
 	detached, cancel := context.WithTimeout(context.WithoutCancel(ctx), noteTime)
 	defer cancel()
-	if err := a.store.RecordFailure(detached, e, message, errorType, a.now()); err != nil {
+	if err := a.store.RecordFailure(detached, e, failed, now); err != nil {
 		a.log.Warn("a failed attempt could not be noted", "key", e.Key(), "step", e.Step, "error", err)
 	}
 }
