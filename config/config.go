@@ -231,6 +231,9 @@ func (v *variables) file(c *Config, readFile func(string) ([]byte, error)) {
 			v.report("HOOKFLOW_CONFIG", "names a file that cannot be read: "+err.Error(), "the path of a YAML file, or nothing")
 			return
 		}
+		if path == defaultName {
+			path = "./" + path // a file of that name is not the built-in one
+		}
 		c.File, c.FileName = text, path
 	}
 	s := section{name: c.FileName}

@@ -244,3 +244,24 @@ func FuzzProviders(f *testing.F) {
 		}
 	})
 }
+
+func TestLoadFile(t *testing.T) {
+	t.Parallel()
+	c, err := LoadFile(environment(nil), noFile)
+	require.NoError(t, err)
+	require.True(t, c.BuiltInFile())
+	read := func(string) ([]byte, error) { return []byte("providers: {twilo: {}}"), nil }
+	c, err = LoadFile(environment(map[string]string{"HOOKFLOW_CONFIG": "default.yaml"}), read)
+	require.EqualError(t, err, `./default.yaml:1: providers has no key "twilo"; write: twilio`)
+	require.False(t, c.BuiltInFile(), "a file of that name is the operator's")
+}
+
+func TestSections(t *testing.T) {
+	t.Parallel()
+	before := Sections([]byte("# a comment\nroutes: []\nproviders: {twilio: {voice_twiml: x}, a: 1}\n"))
+	after := Sections([]byte("providers:\n  a: 1 # another\n  twilio: {voice_twiml: 'x'}\nroutes: []\n"))
+	require.Equal(t, before, after)
+	require.Len(t, before, 2)
+	require.NotEqual(t, before, Sections([]byte("routes: []\nproviders: {a: 1}\n")))
+	require.Nil(t, Sections([]byte("- a")))
+}

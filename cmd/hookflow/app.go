@@ -34,9 +34,11 @@ type app struct {
 	store     *store.Store
 	temporal  client.Client
 	intake    *intake.Intake
-	worker    *worker.Config // nil in an API process
-	eager     eager          // allowed in a process that has a worker only
-	door      *api.API       // nil in a worker process
+	routes    *liveRoutes
+	again     <-chan struct{} // says when to read the routes again
+	worker    *worker.Config  // nil in an API process
+	eager     eager           // allowed in a process that has a worker only
+	door      *api.API        // nil in a worker process
 	ops       *api.API
 }
 
@@ -50,11 +52,12 @@ type plan struct {
 	telemetry  *telemetry.Telemetry
 	tracer     pgx.QueryTracer // for tests that count
 	now        func() time.Time
+	again      <-chan struct{} // says when to read the routes again; nil for never
 }
 
 // assemble wires the rooms. It connects to nothing: Postgres and Temporal may be away.
 func assemble(ctx context.Context, p plan) (*app, error) {
-	a := &app{config: p.config, log: p.telemetry.Log, telemetry: p.telemetry}
+	a := &app{config: p.config, again: p.again, log: p.telemetry.Log, telemetry: p.telemetry}
 	made, on, err := sources(p.config)
 	if err != nil {
 		return nil, err
@@ -67,8 +70,7 @@ func assemble(ctx context.Context, p plan) (*app, error) {
 		stripeAPI = activities.NewStripeAPI(p.config.Stripe.APIKey, p.config.Stripe.APIURL)
 	}
 	handlers := worker.BuiltIn(a.store, stripeAPI, p.now)
-	table, err := routes(p, on, handlers.Names())
-	if err != nil {
+	if a.routes, err = newLiveRoutes(p, on, handlers.Names(), a.log); err != nil {
 		return nil, err
 	}
 	p.temporal.MetricsHandler = sdkMetrics{a.telemetry.Temporal}
@@ -77,14 +79,14 @@ func assemble(ctx context.Context, p plan) (*app, error) {
 	}
 	a.intake = intake.New(intake.Config{
 		Store: a.store, Temporal: a.temporal, Namespace: p.temporal.Namespace, TaskQueue: workflows.TaskQueue, WorkflowType: workflows.TypeOf,
-		Routed: table.Routed, EagerStart: a.eager.allowed.Load, EventsURL: eventsURL(p.config), Now: p.now, Log: a.log, Metrics: a.telemetry.Intake,
+		Routed: a.routes.Routed, EagerStart: a.eager.allowed.Load, EventsURL: eventsURL(p.config), Now: p.now, Log: a.log, Metrics: a.telemetry.Intake,
 	})
 	if p.worker {
 		a.worker = &worker.Config{
 			Temporal: a.temporal, Store: a.store, Handlers: handlers, Now: p.now, Log: a.log, Steps: a.telemetry.Steps.Attempted,
 			Panicked: a.telemetry.CaptureWorkPanic,
 			Mirror: &activities.Mirror{
-				Store: a.store, Plan: table.Plan, Now: p.now, Log: a.log, Begun: a.intake.Begun, Failed: a.telemetry.CaptureFinalFailure,
+				Store: a.store, Plan: a.routes.Plan, Now: p.now, Log: a.log, Begun: a.intake.Begun, Failed: a.telemetry.CaptureFinalFailure,
 				Metrics: a.telemetry.Steps,
 			},
 			Housekeeping: &activities.Housekeeping{
@@ -160,6 +162,7 @@ func (a *app) serve(ctx context.Context, at listeners) error {
 		working.Go(func() { worker.Run(workerCtx, *a.worker) })
 		working.Go(func() { worker.KeepSchedules(workerCtx, a.temporal, a.log) })
 	}
+	go a.routes.follow(ctx, a.again)
 	servers, failed := a.listen(at)
 	var err error
 	select {

@@ -27,16 +27,17 @@ func newDevCommand(env environment) *cobra.Command {
 		signals := make(chan os.Signal, 2)
 		signal.Notify(signals, os.Interrupt, syscall.SIGTERM)
 		defer signal.Stop(signals)
-		return dev(cmd.Context(), env, signals)
+		again := watchHangups(cmd.Context(), func() { signals <- syscall.SIGTERM })
+		return dev(cmd.Context(), env, signals, again)
 	}
 	return cmd
 }
 
 // dev runs until the first signal, then drains and stops the stores; a second signal stops at once.
-func dev(ctx context.Context, env environment, signals <-chan os.Signal) error {
+func dev(ctx context.Context, env environment, signals <-chan os.Signal, again <-chan struct{}) error {
 	ctx, stop := context.WithCancel(ctx)
 	defer stop()
-	d := &devRun{environment: env}
+	d := &devRun{environment: env, again: again}
 	finished := make(chan error, 1)
 	go func() { finished <- d.run(ctx) }()
 	select {
@@ -64,6 +65,7 @@ type devRun struct {
 	config   config.Config
 	postgres *devstack.Postgres // nil with DATABASE_URL
 	temporal *devstack.Temporal // nil with TEMPORAL_ADDRESS
+	again    <-chan struct{}    // says when to read the routes again
 }
 
 func (d *devRun) say(format string, args ...any) { fmt.Fprintf(d.stdout, format+"\n", args...) }
@@ -204,7 +206,7 @@ func (d *devRun) assemble(ctx context.Context) (*app, error) {
 		d.say("%s", sentence)
 	}
 	return assemble(ctx, plan{
-		config: d.config, temporal: options, temporalUI: ui, api: true, worker: true, telemetry: tel, now: d.now,
+		config: d.config, temporal: options, temporalUI: ui, api: true, worker: true, telemetry: tel, now: d.now, again: d.again,
 	})
 }
 

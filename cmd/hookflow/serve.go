@@ -24,7 +24,7 @@ func newServeCommand(env environment) *cobra.Command {
 	cmd := quiet(&cobra.Command{
 		Use: "serve", Short: "Receive and handle webhooks", Args: exactly(0),
 		Long: "Receive and handle webhooks, with the Postgres of DATABASE_URL and the Temporal of TEMPORAL_ADDRESS.\n" +
-			"The schema must be up to date: hookflow migrate up.",
+			"The schema must be up to date: hookflow migrate up. SIGHUP makes it read its routes again.",
 	})
 	cmd.Flags().StringVar(&only, "only", "", "run one half of it: api or worker")
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
@@ -33,12 +33,12 @@ func newServeCommand(env environment) *cobra.Command {
 		}
 		ctx, stop := signal.NotifyContext(cmd.Context(), os.Interrupt, syscall.SIGTERM)
 		defer stop()
-		return serve(ctx, env, only)
+		return serve(ctx, env, only, watchHangups(ctx, stop))
 	}
 	return cmd
 }
 
-func serve(ctx context.Context, env environment, only string) error {
+func serve(ctx context.Context, env environment, only string, again <-chan struct{}) error {
 	c, err := loadConfig(config.Serve, env.getenv)
 	if env.getenv("DATABASE_URL") == "" {
 		err = errors.Join(err, errors.New("DATABASE_URL: is not set; write: postgres://USER:PASSWORD@HOST:5432/DATABASE"))
@@ -59,7 +59,7 @@ func serve(ctx context.Context, env environment, only string) error {
 	}
 	a, err := assemble(ctx, plan{
 		config: c, temporal: temporal, temporalUI: c.TemporalUIURL,
-		api: only != "worker", worker: only != "api", telemetry: tel, now: env.now,
+		api: only != "worker", worker: only != "api", telemetry: tel, now: env.now, again: again,
 	})
 	if err != nil {
 		return failure("hookflow cannot start:\n%v", err)
