@@ -37,6 +37,7 @@ func TestBegin_bodyInsideTheInput(t *testing.T) {
 	require.Equal(t, noon, *d.OccurredAt)
 	require.Equal(t, noon, d.ReceivedAt)
 	require.Equal(t, []string{e.ID, e.ID}, r.begun)
+	require.JSONEq(t, `{"route":"a route","steps":[{"name":"a","activity":"thing.Handle","options":{}}]}`, string(d.Plan))
 
 	t.Run("an empty body is a body", func(t *testing.T) {
 		empty := arrive("stripe", "evt_empty", "thing.happened", "", "")

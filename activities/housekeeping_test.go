@@ -92,7 +92,7 @@ func dispatched(t *testing.T, s *store.Store, e event.Event) {
 
 func adopted(t *testing.T, s *store.Store, e event.Event, by event.Run) {
 	t.Helper()
-	standing, err := s.BeginRun(t.Context(), e.ID, by, event.Processing, nil, noon)
+	standing, err := s.BeginRun(t.Context(), e.ID, by, store.Beginning{Status: event.Processing}, noon)
 	require.NoError(t, err)
 	require.True(t, standing.Adopted)
 }

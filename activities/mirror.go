@@ -65,7 +65,7 @@ func (m *Mirror) Begin(ctx context.Context, in routing.BeginInput) (routing.Begi
 	if len(plan.Steps) == 0 {
 		to = event.Completed
 	}
-	standing, err := m.adopt(ctx, e, payload, in.Run, to)
+	standing, err := m.adopt(ctx, e, in.Run, store.Beginning{Status: to, Payload: payload, Plan: planText(plan)})
 	if err != nil {
 		return routing.BeginResult{}, err
 	}
@@ -139,13 +139,13 @@ func (m *Mirror) whole(ctx context.Context, in routing.BeginInput) (event.Event,
 }
 
 // adopt begins the run in the ledger, where the event is written first if Temporal alone has it.
-func (m *Mirror) adopt(ctx context.Context, e event.Event, payload json.RawMessage, run event.Run, to event.Status) (store.Standing, error) {
-	standing, err := m.Store.BeginRun(ctx, e.ID, run, to, payload, m.Now())
+func (m *Mirror) adopt(ctx context.Context, e event.Event, run event.Run, b store.Beginning) (store.Standing, error) {
+	standing, err := m.Store.BeginRun(ctx, e.ID, run, b, m.Now())
 	if store.Refused(err) {
 		// jsonb holds less than JSON can say (a number of 200,000 digits). The exact body is kept all the same.
 		m.Log.Warn("a payload is beyond jsonb and is kept as a body only", "key", e.Key(), "error", err)
-		payload = nil
-		standing, err = m.Store.BeginRun(ctx, e.ID, run, to, nil, m.Now())
+		b.Payload = nil
+		standing, err = m.Store.BeginRun(ctx, e.ID, run, b, m.Now())
 	}
 	if !errors.Is(err, event.ErrNotFound) {
 		return standing, err
@@ -155,11 +155,20 @@ func (m *Mirror) adopt(ctx context.Context, e event.Event, payload json.RawMessa
 		return standing, err
 	}
 	m.Log.Info("an event that only Temporal had is written to the ledger", "key", e.Key())
-	standing, err = m.Store.BeginRun(ctx, e.ID, run, to, payload, m.Now())
+	standing, err = m.Store.BeginRun(ctx, e.ID, run, b, m.Now())
 	if errors.Is(err, event.ErrNotFound) {
 		return standing, rowMissing(e)
 	}
 	return standing, err
+}
+
+// planText is a plan as the ledger keeps it for people.
+func planText(plan routing.Plan) json.RawMessage {
+	text, err := json.Marshal(plan)
+	if err != nil {
+		return nil // it is in the run's history all the same
+	}
+	return text
 }
 
 func rowMissing(e event.Event) error {

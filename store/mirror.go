@@ -21,6 +21,13 @@ type Standing struct {
 	Done          []string // steps completed in this epoch
 }
 
+// Beginning is what a run brings when it begins.
+type Beginning struct {
+	Status  event.Status    // processing, or completed when there is nothing to do
+	Payload json.RawMessage // decoded; nil where there is none that jsonb can hold
+	Plan    json.RawMessage // what the run does; nil leaves the row's as it is
+}
+
 // A run is adopted unless its generation is older than the row's, or the row is final and was ended by another run of
 // the same generation.
 const beginRun = `
@@ -33,32 +40,43 @@ WITH cur AS MATERIALIZED (
 		started_at = CASE WHEN e.original_run_id = $4 AND e.generation = $2 THEN coalesce(e.started_at, $6) ELSE $6 END,
 		finished_at = CASE WHEN $5 = 'completed' THEN $6 END,
 		last_error = CASE WHEN $5 = 'completed' THEN NULL ELSE e.last_error END,
-		last_error_type = CASE WHEN $5 = 'completed' THEN NULL ELSE e.last_error_type END
+		last_error_type = CASE WHEN $5 = 'completed' THEN NULL ELSE e.last_error_type END,
+		plan_id = coalesce($8::uuid, e.plan_id)
 	FROM cur
 	WHERE e.id = cur.id AND cur.generation <= $2
 		AND NOT (cur.status IN ('completed', 'failed') AND cur.generation = $2 AND cur.original_run_id IS DISTINCT FROM $4)
 	RETURNING e.id
 ), content AS (
 	INSERT INTO webhook_payloads (id, payload) SELECT id, $7::jsonb FROM adopted WHERE $7::jsonb IS NOT NULL ON CONFLICT DO NOTHING
+), plan AS (
+	INSERT INTO plans (id, plan) SELECT $8, $9::jsonb FROM adopted WHERE $9::jsonb IS NOT NULL ON CONFLICT DO NOTHING
+), moved AS (
+	SELECT id FROM adopted JOIN cur USING (id) WHERE cur.status IN ('completed', 'failed')
+), ended AS (` + writeEnds + `
 )
 SELECT cur.status::text, cur.generation, coalesce(cur.original_run_id, ''), adopted.id IS NOT NULL, cur.epoch,
 	(SELECT coalesce(array_agg(s.step), '{}') FROM event_steps s
 		WHERE s.event = $1 AND s.epoch = cur.epoch AND s.status = 'completed')
 FROM cur LEFT JOIN adopted ON true`
 
-// BeginRun moves the row to status to (processing, or completed when there is nothing to do), writes the decoded
-// payload where it is not nil and not there yet, and returns how the row stood. It returns event.ErrNotFound without
-// a row. It is safe to repeat.
-func (s *Store) BeginRun(ctx context.Context, id string, run event.Run, to event.Status, payload json.RawMessage, now time.Time) (Standing, error) {
+// BeginRun adopts the run for its row, moves the row to the given status, writes payload and plan where they are not there
+// yet, and returns how the row stood. It returns event.ErrNotFound without a row. It is safe to repeat.
+func (s *Store) BeginRun(ctx context.Context, id string, run event.Run, b Beginning, now time.Time) (Standing, error) {
 	var st Standing
-	var content *string
-	if payload != nil {
-		content = text(string(payload))
+	var plan, unwritten *string
+	if b.Plan != nil {
+		made := planID(b.Plan)
+		if plan = &made; !s.plans.known(made) {
+			unwritten = jsonText(b.Plan)
+		}
 	}
-	err := s.runs.QueryRow(ctx, beginRun, id, run.Generation, run.RunID, run.OriginalRunID, string(to), now, content).
+	err := s.runs.QueryRow(ctx, beginRun, id, run.Generation, run.RunID, run.OriginalRunID, string(b.Status), now, jsonText(b.Payload), plan, unwritten).
 		Scan(&st.Status, &st.Generation, &st.OriginalRunID, &st.Adopted, &st.Epoch, &st.Done)
-	if errors.Is(err, pgx.ErrNoRows) {
+	switch {
+	case errors.Is(err, pgx.ErrNoRows):
 		return st, event.ErrNotFound
+	case err == nil && st.Adopted && unwritten != nil:
+		s.plans.note(*plan)
 	}
 	return st, err
 }

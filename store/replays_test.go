@@ -23,7 +23,7 @@ func TestReplayFromStartIsANewEpoch(t *testing.T) {
 	}
 	finished(run(0))(t, s, e)
 	begun := func(generation int) store.Standing {
-		standing, err := s.BeginRun(t.Context(), e.ID, run(generation), event.Processing, nil, noon)
+		standing, err := s.BeginRun(t.Context(), e.ID, run(generation), store.Beginning{Status: event.Processing}, noon)
 		require.NoError(t, err)
 		require.True(t, standing.Adopted)
 		return standing

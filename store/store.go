@@ -22,6 +22,7 @@ type Store struct {
 	runs      *pgxpool.Pool // Begin, steps, Finish
 	questions *pgxpool.Pool // /v1, housekeeping
 	recent    *recent
+	plans     plans
 }
 
 // Options tune Open. The zero value is what a process needs.

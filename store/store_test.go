@@ -100,7 +100,7 @@ func TestBeginRun(t *testing.T) {
 			e := arrive("evt_1")
 			require.True(t, insert(t, s, e))
 			c.given(t, s, e)
-			got, err := s.BeginRun(t.Context(), e.ID, c.run, event.Processing, []byte(`{"n":1}`), noon)
+			got, err := s.BeginRun(t.Context(), e.ID, c.run, store.Beginning{Status: event.Processing, Payload: []byte(`{"n":1}`)}, noon)
 			require.NoError(t, err)
 			require.Equal(t, c.want, got)
 			if c.want.Adopted {
@@ -113,14 +113,14 @@ func TestBeginRun(t *testing.T) {
 	t.Run("without a row", func(t *testing.T) {
 		t.Parallel()
 		s, _ := testkit.Store(t, store.Options{})
-		_, err := s.BeginRun(t.Context(), event.ID("none"), first, event.Processing, nil, noon)
+		_, err := s.BeginRun(t.Context(), event.ID("none"), first, store.Beginning{Status: event.Processing}, noon)
 		require.ErrorIs(t, err, event.ErrNotFound)
 	})
 }
 
 func begin(t *testing.T, s *store.Store, e *event.Event, run event.Run) {
 	t.Helper()
-	_, err := s.BeginRun(t.Context(), e.ID, run, event.Processing, []byte(`{"n":1}`), noon)
+	_, err := s.BeginRun(t.Context(), e.ID, run, store.Beginning{Status: event.Processing, Payload: []byte(`{"n":1}`)}, noon)
 	require.NoError(t, err)
 }
 

@@ -174,7 +174,7 @@ func TestInterceptor_notesFailedAttempts(t *testing.T) {
 	}
 	next := 0
 	b := newBench(t, func(event.Event) (any, error) { next++; return "done", failures[next-1] })
-	_, err := b.store.BeginRun(t.Context(), b.event.ID, event.Run{RunID: "r", OriginalRunID: "r"}, event.Processing, nil, noon)
+	_, err := b.store.BeginRun(t.Context(), b.event.ID, event.Run{RunID: "r", OriginalRunID: "r"}, store.Beginning{Status: event.Processing}, noon)
 	require.NoError(t, err)
 	for i, want := range []struct {
 		attempts         int
