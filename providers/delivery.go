@@ -32,6 +32,7 @@ type Batcher interface {
 // Read verifies r and returns what is in it. Errors are *Error: CodeSignature when verification failed, CodeNoEvent when
 // the request is genuine but holds nothing that can be kept.
 func (s Source) Read(r *Request, now time.Time) (Delivery, error) {
+	r.Received = now
 	if err := s.Verify(r, now); err != nil {
 		return Delivery{}, err
 	}

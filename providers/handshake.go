@@ -26,15 +26,3 @@ type Greeter interface {
 	// handshake.
 	Greet(r *Request) (*Greeting, error)
 }
-
-// maxEcho bounds a challenge that is sent back, in bytes.
-const maxEcho = 1 << 10
-
-// echo returns a challenge to its sender, as text that no browser takes for a page (the door adds nosniff). One that is
-// empty or too long is refused: this is not a mirror for anything.
-func echo(challenge string) (*Greeting, error) {
-	if challenge == "" || len(challenge) > maxEcho {
-		return nil, noEvent("the challenge is empty or longer than %d bytes", maxEcho)
-	}
-	return &Greeting{Answer: Answer{ContentType: "text/plain; charset=utf-8", Body: []byte(challenge)}}, nil
-}

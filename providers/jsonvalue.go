@@ -22,6 +22,17 @@ type jsonValue struct {
 
 // parseObject accepts a body that is one JSON object (RFC 8259) of bounded depth. Any other is a CodeNoEvent.
 func parseObject(body []byte) (jsonValue, error) {
+	v, err := parseJSON(body)
+	if err == nil && v.kind() != '{' || v.kind() == 0 && err != errDepth {
+		return jsonValue{}, noEvent("the body is not a JSON object")
+	}
+	return v, err
+}
+
+var errDepth = noEvent("the body nests deeper than %d levels", maxDepth)
+
+// parseJSON accepts a body that is one JSON text of bounded depth. Any other is a CodeNoEvent.
+func parseJSON(body []byte) (jsonValue, error) {
 	c := checker{src: body}
 	c.space()
 	from := c.i
@@ -30,9 +41,9 @@ func parseObject(body []byte) (jsonValue, error) {
 	c.space()
 	switch {
 	case c.tooDeep:
-		return jsonValue{}, noEvent("the body nests deeper than %d levels", maxDepth)
-	case !ok || c.i != len(body) || body[from] != '{':
-		return jsonValue{}, noEvent("the body is not a JSON object")
+		return jsonValue{}, errDepth
+	case !ok || c.i != len(body):
+		return jsonValue{}, noEvent("the body is not JSON")
 	}
 	return jsonValue{src: body, from: from, to: to}, nil
 }

@@ -33,6 +33,8 @@ type Request struct {
 	URL    string
 	Header http.Header
 	Body   []byte
+	// Received is when it came; Source.Read sets it to its clock.
+	Received time.Time
 }
 
 // Answer is a provider's own reply to an accepted or duplicate event, or to a handshake.

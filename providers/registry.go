@@ -56,10 +56,12 @@ type Settings struct {
 	Options map[string]string
 	// MaxBody replaces the kind's cap on a body, in bytes; 0 leaves it.
 	MaxBody int64
-	// AllowWeak lets a kind be made whose scheme is Weak.
+	// AllowWeak lets a kind be made whose scheme is Weak, and switches the weak signatures of others on.
 	AllowWeak bool
 	// Fetch speaks to the sender where a scheme needs it (certificates, the confirmation of a subscription).
 	Fetch Fetch
+	// MinSecret replaces the constant of that name where a kind's secrets may be shorter; 0 leaves it.
+	MinSecret int
 }
 
 // Sample is a request as the sender makes it, without its signature.

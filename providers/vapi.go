@@ -1,11 +1,8 @@
 package providers
 
 import (
-	"crypto/hmac"
-	"crypto/sha256"
 	"errors"
 	"fmt"
-	"net/http"
 	"strings"
 	"time"
 
@@ -21,22 +18,14 @@ type VapiConfig struct {
 
 // Vapi verifies and reads the server messages of Vapi.
 // https://docs.vapi.ai/server-url/server-authentication, https://docs.vapi.ai/server-url/events
-type Vapi struct{ schemes []vapiScheme }
-
-// vapiScheme is one way of proving who sent a request.
-type vapiScheme interface {
-	present(h http.Header) bool // the header that carries the proof is there
-	Verify(r *Request, now time.Time) error
-	Sign(r *Request, now time.Time)
-}
+type Vapi struct{ schemes []proof }
 
 // vapiHMAC is Vapi's HMAC credential with its defaults. The unit of the time is not documented.
-var vapiHMAC = HMAC{
-	Algorithm:       "sha256",
-	SignatureHeader: "X-Signature",
-	TimestampHeader: "X-Timestamp",
-	Template:        "{timestamp}.{body}",
-	Encoding:        encodingHex,
+var vapiHMAC = Signature{
+	Headers:        []string{"X-Signature"},
+	Template:       "{timestamp}.{body}",
+	Timestamp:      Timestamp{Header: "X-Timestamp"},
+	AllowEmptyBody: true, // it is refused as no event
 }
 
 // NewVapi refuses a scheme it does not know, no secret, more than MaxSecrets, an empty one, and a scheme that none of
@@ -62,7 +51,7 @@ func NewVapi(c VapiConfig) (*Vapi, error) {
 	return v, nil
 }
 
-func newVapiScheme(name string, secrets []string, alone bool) (vapiScheme, error) {
+func newVapiScheme(name string, secrets []string, alone bool) (proof, error) {
 	switch name {
 	case "hmac", "standard", "secret", "bearer":
 	default:
@@ -85,27 +74,27 @@ func newVapiScheme(name string, secrets []string, alone bool) (vapiScheme, error
 	case name == "bearer":
 		return newToken("Authorization", "Bearer ", private), nil
 	}
-	return NewHMAC(vapiHMAC, private)
+	return NewVerifier(vapiHMAC, private)
 }
 
 // newVapiStandard takes every secret when standard is the only scheme, else those that fit it, at least one.
-func newVapiStandard(secrets []string, alone bool) (*Standard, error) {
+func newVapiStandard(secrets []string, alone bool) (proof, error) {
 	if alone {
-		return NewStandard(secrets)
+		return newAlternatives(standardSignatures, secrets)
 	}
-	s, fit := &Standard{}, 0
+	var fit []string
 	var last error
 	for i, secret := range secrets {
-		if err := s.add(secret); err != nil {
-			last = fmt.Errorf("secret %d %w", i+1, err)
+		if _, err := newAlternatives(standardSignatures, []string{secret}); err != nil {
+			last = fmt.Errorf("secret %d: %w", i+1, err)
 			continue
 		}
-		fit++
+		fit = append(fit, secret)
 	}
-	if fit == 0 {
+	if len(fit) == 0 {
 		return nil, last
 	}
-	return s, nil
+	return newAlternatives(standardSignatures, fit)
 }
 
 // Verify accepts a request when one of the configured schemes proves it. A scheme whose header is absent does not count;
@@ -169,49 +158,9 @@ func (v *Vapi) Traits() Traits {
 		Scheme:     "vapi",
 		MaxBody:    10 << 20,
 		MediaTypes: []string{jsonType},
-		Headers:    []string{"User-Agent", "X-Timestamp", webhookNames.id, webhookNames.timestamp},
+		Headers:    []string{"User-Agent", "X-Timestamp", "Webhook-Id", "Webhook-Timestamp"},
 	}
 }
-
-// token is a secret sent as it is: it proves that the sender knows it, nothing about the body.
-type token struct {
-	header, prefix string
-	first          string
-	sums           [][sha256.Size]byte
-}
-
-func newToken(header, prefix string, secrets []string) *token {
-	t := &token{header: header, prefix: prefix, first: secrets[0]}
-	for _, s := range secrets {
-		t.sums = append(t.sums, sha256.Sum256([]byte(s)))
-	}
-	return t
-}
-
-func (t *token) present(h http.Header) bool { return len(h.Values(t.header)) > 0 }
-
-// Verify compares digests of equal length, so that the time taken does not tell a secret's length either.
-func (t *token) Verify(r *Request, _ time.Time) error {
-	value, err := only(r.Header, t.header)
-	if err != nil {
-		return err
-	}
-	given, ok := strings.CutPrefix(value, t.prefix)
-	if !ok || given == "" {
-		return unverified(ReasonMalformed)
-	}
-	sum, found := sha256.Sum256([]byte(given)), false
-	for i := range t.sums {
-		found = hmac.Equal(t.sums[i][:], sum[:]) || found
-	}
-	if !found {
-		return unverified(ReasonMismatch)
-	}
-	return nil
-}
-
-// Sign sets the header as the sender does.
-func (t *token) Sign(r *Request, _ time.Time) { setHeader(r, t.header, t.prefix+t.first) }
 
 var vapiKind = Kind{
 	Name: "vapi", Title: "Vapi", Docs: "https://docs.vapi.ai/server-url/server-authentication",

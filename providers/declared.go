@@ -1,0 +1,276 @@
+package providers
+
+import (
+	"fmt"
+	"net/http"
+	"slices"
+	"strings"
+	"time"
+
+	"hookflow/event"
+)
+
+// Declaration is a provider as data: how its requests are proven, what is read of them, how they are answered.
+type Declaration struct {
+	// Signatures are the ways of signing, of which the first that is present decides. Weak ones stand behind them, and
+	// count with allow_weak only.
+	Signatures, Weak []Signature
+	// Token is the way of senders that send their secret as it is; there are no Signatures then.
+	Token *Token
+	// ID, Type, Account and Time are read in that order of alternatives; see field.
+	ID, Type, Account, Time []string
+	// Batch are JSON pointers to lists of events, * standing for every element: "/events/*".
+	Batch []string
+	// Handshake is the name of one of the handshakes, "" for none.
+	Handshake string
+	Answer    *Answer // nil: the JSON of the contract
+	Refusal   Refusal
+	// MediaTypes are those that are accepted; none means JSON.
+	MediaTypes []string
+	// Headers are kept with the event, beside those that ID and Type read.
+	Headers []string
+	MaxBody int64 // bytes; 0 means 1 MiB
+}
+
+// Token declares a secret that is sent as it is: in a header behind a prefix, as user:password of basic authentication,
+// or in the body at a JSON pointer.
+type Token struct {
+	Header, Prefix string
+	Basic          bool
+	Body           string
+}
+
+// Declared verifies and reads the requests of a declared provider.
+type Declared struct {
+	name    string
+	proof   proof
+	weak    int // how many of the proofs are weak
+	traits  Traits
+	answer  *Answer
+	greet   handshake
+	secrets []string // of handshakes that prove that the endpoint has them
+
+	id, typ, account, time field
+	batch                  [][]string
+}
+
+// MinSecret is the length of a secret, after decoding, below which it is refused unless an operator allows it: 16 random
+// bytes cannot be guessed.
+const MinSecret = 16
+
+const defaultMaxBody = 1 << 20
+
+// NewDeclared makes the provider of a declaration; scheme is the word for how it signs. The errors are those of the
+// secrets and of a declaration that would verify less than it seems to.
+func NewDeclared(scheme string, d Declaration, s Settings) (*Declared, error) {
+	secrets, err := currentSecrets(s.Secrets)
+	if err != nil {
+		return nil, err
+	}
+	p := &Declared{name: scheme, answer: d.Answer, secrets: secrets}
+	if p.proof, err = d.prove(secrets, s.AllowWeak); err != nil {
+		return nil, err
+	}
+	if err := d.checkLengths(secrets, s.MinSecret); err != nil {
+		return nil, err
+	}
+	if err := p.readFields(d); err != nil {
+		return nil, err
+	}
+	if d.Handshake != "" {
+		p.greet = handshakes[d.Handshake]
+	}
+	p.traits = d.traits(scheme, p)
+	return p, nil
+}
+
+// prove makes the proof of the declaration.
+func (d Declaration) prove(secrets []string, weak bool) (proof, error) {
+	switch t := d.Token; {
+	case t == nil:
+		declared := slices.Clone(d.Signatures)
+		if weak {
+			declared = append(declared, d.Weak...)
+		}
+		return newAlternatives(declared, secrets)
+	case t.Basic:
+		return newBasic(secrets), nil
+	case t.Body != "":
+		return &bodyToken{token: newToken("", "", secrets), pointer: parsePointer(t.Body)}, nil
+	default:
+		return newToken(t.Header, t.Prefix, secrets), nil
+	}
+}
+
+func (p *Declared) readFields(d Declaration) (err error) {
+	for _, f := range []struct {
+		into  *field
+		texts []string
+	}{{&p.id, d.ID}, {&p.typ, d.Type}, {&p.account, d.Account}, {&p.time, d.Time}} {
+		if *f.into, err = parseField(f.texts); err != nil {
+			return err
+		}
+	}
+	for _, pointer := range d.Batch {
+		p.batch = append(p.batch, parsePointer(pointer))
+	}
+	return nil
+}
+
+func (d Declaration) traits(scheme string, p *Declared) Traits {
+	t := Traits{Scheme: scheme, MaxBody: d.MaxBody, MediaTypes: d.MediaTypes, Refusal: d.Refusal}
+	if t.MaxBody == 0 {
+		t.MaxBody = defaultMaxBody
+	}
+	if len(t.MediaTypes) == 0 {
+		t.MediaTypes = []string{jsonType}
+	}
+	kept := []string{"User-Agent"}
+	kept = append(append(append(kept, p.id.headers()...), p.typ.headers()...), canonical(d.Headers)...)
+	if all, ok := p.proof.(alternatives); ok {
+		for _, v := range all {
+			kept = append(kept, v.IDHeader, v.Timestamp.Header)
+			t.SignsURL = t.SignsURL || signs(v.parts, partURL) || signs(v.parts, partDecodedURL)
+		}
+	}
+	slices.Sort(kept)
+	t.Headers = slices.DeleteFunc(slices.Compact(kept), func(name string) bool { return name == "" })
+	t.ProbeMethods = p.greet.methods
+	return t
+}
+
+// Verify checks the request under the declared scheme.
+func (p *Declared) Verify(r *Request, now time.Time) error { return p.proof.Verify(r, now) }
+
+// Sign signs as the sender does.
+func (p *Declared) Sign(r *Request, now time.Time) { p.proof.Sign(r, now) }
+
+// Identify reads the declared fields. An id that is nowhere is made of the body's hash, so that what is genuine is not
+// lost for it; a type that is nowhere is "unknown".
+func (p *Declared) Identify(r *Request) (event.Event, error) {
+	c, err := p.content(r)
+	if err != nil {
+		return event.Event{}, err
+	}
+	return p.identify(c)
+}
+
+// IdentifyAll reads the events of a list.
+func (p *Declared) IdentifyAll(r *Request) ([]event.Event, bool, error) {
+	if len(p.batch) == 0 {
+		return nil, false, nil
+	}
+	c, err := p.content(r)
+	if err != nil || c.body.kind() == 0 {
+		return nil, true, err
+	}
+	events := []event.Event{}
+	for _, pointer := range p.batch {
+		for _, item := range c.body.all(pointer) {
+			c.item, c.text = item, item.bytes()
+			e, err := p.identify(c)
+			if err != nil {
+				e = event.Event{Body: c.text} // its hash and "unknown" stand in
+			}
+			e.ContentType = jsonType
+			events = append(events, e)
+		}
+	}
+	return events, true, nil
+}
+
+// content parses the body as its media type says.
+func (p *Declared) content(r *Request) (*content, error) {
+	c := &content{r: r, text: r.Body}
+	if v, ok := p.proof.(alternatives); ok {
+		if v := v.of(r.Header); v != nil && v.IDHeader != "" {
+			c.id = r.Header.Get(v.IDHeader)
+		}
+	}
+	var err error
+	switch media := event.MediaType(r.Header.Get("Content-Type")); {
+	case media == jsonType || strings.HasSuffix(media, "+json") || media == "" && slices.Contains(p.traits.MediaTypes, jsonType):
+		c.body, err = parseJSON(r.Body)
+		c.item = c.body
+	case media == formType:
+		if c.form, err = event.ParseForm(r.Body); err != nil {
+			err = noEvent("%s", err)
+		}
+	}
+	return c, err
+}
+
+func (p *Declared) identify(c *content) (event.Event, error) {
+	e := event.Event{Body: c.text}
+	for _, f := range []struct {
+		into *string
+		from field
+	}{{&e.EventID, p.id}, {&e.Type, p.typ}, {&e.Account, p.account}} {
+		var err error
+		if *f.into, err = f.from.value(c); err != nil {
+			return e, err
+		}
+	}
+	if e.EventID == "" {
+		e.EventID, _ = fieldPart{place: placeSHA256}.value(c)
+	}
+	if e.Type == "" {
+		e.Type = unknownType
+	}
+	occurred, err := p.time.value(c)
+	if err == nil {
+		e.OccurredAt = occurredAt(occurred)
+	}
+	return e, nil
+}
+
+// Answer returns the declared answer.
+func (p *Declared) Answer(*event.Event) *Answer { return p.answer }
+
+// Traits says how the requests look.
+func (p *Declared) Traits() Traits { return p.traits }
+
+// Probe answers the declared handshake, where it comes without a signature.
+func (p *Declared) Probe(r *Request) (*Greeting, error) {
+	if p.greet.probe == nil {
+		return nil, nil
+	}
+	return p.greet.probe(p, r)
+}
+
+// Greet answers the declared handshake, where it is signed.
+func (p *Declared) Greet(r *Request) (*Greeting, error) {
+	if p.greet.greet == nil {
+		return nil, nil
+	}
+	return p.greet.greet(p, r)
+}
+
+// checkLengths refuses secrets that are short enough to be guessed. A token's or basic secret is measured as it is
+// written.
+func (d Declaration) checkLengths(secrets []string, least int) error {
+	if least == 0 {
+		least = MinSecret
+	}
+	for i, secret := range secrets {
+		key := []byte(secret)
+		if d.Token == nil && len(d.Signatures) > 0 {
+			s := d.Signatures[0]
+			if decoded, err := decodeSecret(strings.TrimPrefix(secret, s.SecretPrefix), s.withDefaults().SecretEncoding); err == nil {
+				key = decoded
+			}
+		}
+		if len(key) < least {
+			return fmt.Errorf("secret %d has %d bytes, and one below %d can be guessed; min_secret allows it", i+1, len(key), least)
+		}
+	}
+	return nil
+}
+
+func canonical(names []string) []string {
+	all := make([]string, len(names))
+	for i, name := range names {
+		all[i] = http.CanonicalHeaderKey(name)
+	}
+	return all
+}
