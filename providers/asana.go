@@ -23,7 +23,7 @@ var asanaWord = regexp.MustCompile(`^[A-Za-z0-9_-]{8,256}$`)
 // whoever made the webhook gets it as well, in a header of the answer.
 // https://developers.asana.com/docs/webhooks-guide
 type Asana struct {
-	verifier *HMACVerifier // nil while there is no secret yet
+	verifier *Verifier // nil while there is no secret yet
 	pairing  bool
 }
 
@@ -43,7 +43,7 @@ func NewAsana(secrets []string) (*Asana, error) {
 	a := &Asana{pairing: slices.Contains(secrets, asanaPairing)}
 	secrets = slices.DeleteFunc(secrets, func(s string) bool { return s == asanaPairing })
 	if len(secrets) > 0 {
-		if a.verifier, err = NewHMAC(HMAC{SignatureHeader: asanaSignature}, secrets); err != nil {
+		if a.verifier, err = NewVerifier(Signature{Headers: []string{asanaSignature}}, secrets); err != nil {
 			return nil, err
 		}
 	}

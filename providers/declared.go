@@ -32,23 +32,22 @@ type Declaration struct {
 	MaxBody int64 // bytes; 0 means 1 MiB
 }
 
-// Token declares a secret that is sent as it is: in a header behind a prefix, as user:password of basic authentication,
-// or in the body at a JSON pointer.
+// Token declares a secret that is sent as it is: in a header behind a prefix, or as user:password of basic
+// authentication.
 type Token struct {
 	Header, Prefix string
 	Basic          bool
-	Body           string
 }
 
 // Declared verifies and reads the requests of a declared provider.
 type Declared struct {
 	name    string
 	proof   proof
-	weak    int // how many of the proofs are weak
 	traits  Traits
 	answer  *Answer
 	greet   handshake
 	secrets []string // of handshakes that prove that the endpoint has them
+	options map[string]string
 
 	id, typ, account, time field
 	batch                  [][]string
@@ -67,7 +66,7 @@ func NewDeclared(scheme string, d Declaration, s Settings) (*Declared, error) {
 	if err != nil {
 		return nil, err
 	}
-	p := &Declared{name: scheme, answer: d.Answer, secrets: secrets}
+	p := &Declared{name: scheme, answer: d.Answer, secrets: secrets, options: s.Options}
 	if p.proof, err = d.prove(secrets, s.AllowWeak); err != nil {
 		return nil, err
 	}
@@ -95,8 +94,6 @@ func (d Declaration) prove(secrets []string, weak bool) (proof, error) {
 		return newAlternatives(declared, secrets)
 	case t.Basic:
 		return newBasic(secrets), nil
-	case t.Body != "":
-		return &bodyToken{token: newToken("", "", secrets), pointer: parsePointer(t.Body)}, nil
 	default:
 		return newToken(t.Header, t.Prefix, secrets), nil
 	}
@@ -155,19 +152,21 @@ func (p *Declared) Identify(r *Request) (event.Event, error) {
 	return p.identify(c)
 }
 
-// IdentifyAll reads the events of a list.
+// IdentifyAll reads the events of the declared lists. A body that has none of them is one event, of a shape that the
+// declaration does not know.
 func (p *Declared) IdentifyAll(r *Request) ([]event.Event, bool, error) {
 	if len(p.batch) == 0 {
 		return nil, false, nil
 	}
 	c, err := p.content(r)
 	if err != nil || c.body.kind() == 0 {
-		return nil, true, err
+		return nil, false, err
 	}
-	events := []event.Event{}
+	events, lists := []event.Event{}, false
 	for _, pointer := range p.batch {
+		lists = lists || c.body.at(pointer[:slices.Index(pointer, "*")]).kind() == '['
 		for _, item := range c.body.all(pointer) {
-			c.item, c.text = item, item.bytes()
+			c.item, c.text, c.list = item, item.bytes(), listName(pointer)
 			e, err := p.identify(c)
 			if err != nil {
 				e = event.Event{Body: c.text} // its hash and "unknown" stand in
@@ -176,7 +175,17 @@ func (p *Declared) IdentifyAll(r *Request) ([]event.Event, bool, error) {
 			events = append(events, e)
 		}
 	}
-	return events, true, nil
+	return events, lists, nil
+}
+
+// listName is the last name in a batch's pointer.
+func listName(pointer []string) string {
+	for _, token := range slices.Backward(pointer) {
+		if token != "*" {
+			return token
+		}
+	}
+	return ""
 }
 
 // content parses the body as its media type says.
@@ -191,6 +200,9 @@ func (p *Declared) content(r *Request) (*content, error) {
 	switch media := event.MediaType(r.Header.Get("Content-Type")); {
 	case media == jsonType || strings.HasSuffix(media, "+json") || media == "" && slices.Contains(p.traits.MediaTypes, jsonType):
 		c.body, err = parseJSON(r.Body)
+		if k := c.body.kind(); err == nil && k != '{' && (k != '[' || len(p.batch) == 0) {
+			err = noEvent("the body is not a JSON object")
+		}
 		c.item = c.body
 	case media == formType:
 		if c.form, err = event.ParseForm(r.Body); err != nil {

@@ -29,10 +29,11 @@ type fieldText []fieldPart
 //	{form a}          a parameter of a form; {form payload/trigger/id} is a JSON pointer into its text
 //	{id}              the text that the signature covers as {id}
 //	{sha256}          the SHA-256 of the body, in hex; of a batch's item
+//	{list}            the name of the list in which the item of a batch stands
 //	{received}        when the request came, in milliseconds since 1970
 type fieldPart struct {
 	literal string
-	place   string // header, form, item, body, id, sha256, received
+	place   string // one of the words below
 	name    string
 	pointer []string
 }
@@ -45,6 +46,7 @@ const (
 	placeID       = "id"
 	placeSHA256   = "sha256"
 	placeReceived = "received"
+	placeList     = "list"
 )
 
 // parseField reads the alternatives of a field.
@@ -76,7 +78,7 @@ func parseFieldText(text string) (fieldText, error) {
 		}
 		part, ok := parsePlace(place)
 		if !ok {
-			return nil, fmt.Errorf("{%s} is no place: write {/json/pointer}, {^/json/pointer}, {header NAME}, {form NAME}, {id}, {sha256} or {received}", place)
+			return nil, fmt.Errorf("{%s} is no place: write {/json/pointer}, {^/json/pointer}, {header NAME}, {form NAME}, {id}, {sha256}, {list} or {received}", place)
 		}
 		parts, text = append(parts, part), after
 	}
@@ -99,7 +101,7 @@ func parsePlace(place string) (fieldPart, bool) {
 			p.pointer = parsePointer("/" + pointer)
 		}
 		return p, true
-	case place == placeID, place == placeSHA256, place == placeReceived:
+	case place == placeID, place == placeSHA256, place == placeReceived, place == placeList:
 		return fieldPart{place: place}, true
 	}
 	return fieldPart{}, false
@@ -124,6 +126,7 @@ type content struct {
 	body, item jsonValue
 	form       event.Form
 	id         string // what the signature covers
+	list       string // the last name in the batch's pointer
 	text       []byte // of the item
 }
 
@@ -180,6 +183,8 @@ func (p fieldPart) value(c *content) (string, error) {
 		return inside.at(p.pointer).plain()
 	case placeID:
 		return c.id, nil
+	case placeList:
+		return c.list, nil
 	case placeSHA256:
 		sum := sha256.Sum256(c.text)
 		return "sha256-" + hex.EncodeToString(sum[:]), nil

@@ -3,7 +3,6 @@ package providers
 import (
 	"crypto/hmac"
 	"crypto/sha256"
-	"encoding/base64"
 	"encoding/hex"
 	"encoding/json"
 	"net/http"
@@ -39,8 +38,6 @@ var handshakes = map[string]handshake{
 		says: "a signed POST of the message type `webhook_callback_verification` is answered with its `challenge`"},
 	"meta": {methods: getOnly, probe: probeMeta,
 		says: "GET with `hub.mode=subscribe` and the right `hub.verify_token` is answered with `hub.challenge`"},
-	"x":       {methods: getOnly, probe: probeX, says: "GET with `crc_token` is answered with its HMAC"},
-	"graph":   {probe: probeGraph, says: "POST with `validationToken` in the query is answered with it, as text"},
 	"dropbox": {methods: getOnly, probe: probeDropbox, says: "GET with `challenge` is answered with it, as text"},
 	"okta": {methods: getOnly, probe: probeOkta,
 		says: "GET with `X-Okta-Verification-Challenge` is answered with it, as JSON"},
@@ -102,62 +99,21 @@ func greetTwitch(_ *Declared, r *Request) (*Greeting, error) {
 	return echo(challenge)
 }
 
-// probeMeta wants the verify token, which is set at Meta beside the URL: it is the SHA-256 over the app secret, so that
-// there is no further secret to keep. The challenge is digits.
-// https://developers.facebook.com/docs/graph-api/webhooks/getting-started#verification-requests
+// probeMeta wants the verify token that is set at Meta beside the URL; without one here nobody subscribes. The challenge
+// is digits. https://developers.facebook.com/docs/graph-api/webhooks/getting-started#verification-requests
 func probeMeta(p *Declared, r *Request) (*Greeting, error) {
-	if r.Method != http.MethodGet {
-		return nil, nil
-	}
 	q := query(r)
-	if q.Get("hub.mode") != "subscribe" {
+	if r.Method != http.MethodGet || q.Get("hub.mode") != "subscribe" {
 		return nil, nil
 	}
-	known := false
-	for _, secret := range p.secrets {
-		known = hmac.Equal([]byte(VerifyToken(secret)), []byte(q.Get("hub.verify_token"))) || known
-	}
-	challenge := q.Get("hub.challenge")
+	token, challenge := p.options["verify_token"], q.Get("hub.challenge")
 	switch {
-	case !known:
+	case token == "" || !hmac.Equal(hmacSHA256("", token), hmacSHA256("", q.Get("hub.verify_token"))):
 		return nil, unverified(ReasonMismatch)
 	case strings.Trim(challenge, "0123456789") != "":
 		return nil, noEvent("hub.challenge is not a number")
 	}
 	return echo(challenge)
-}
-
-// VerifyToken is the token to type in at Meta beside the endpoint's URL. It follows from the app secret and does not
-// reveal it.
-func VerifyToken(secret string) string {
-	return hex.EncodeToString(hmacSHA256(secret, "hookflow verify token"))[:32]
-}
-
-// probeX answers a CRC. Anybody can ask for one, so this signs what anybody wants: with a prefix that no event has, since
-// X signs bodies, which are JSON objects, and a token that looks like one is refused.
-// https://docs.x.com/x-api/webhooks/quickstart#crc-check
-func probeX(p *Declared, r *Request) (*Greeting, error) {
-	if r.Method != http.MethodGet {
-		return nil, nil
-	}
-	token := query(r).Get("crc_token")
-	switch {
-	case token == "":
-		return nil, nil
-	case len(token) > maxEcho || strings.ContainsAny(token, "{}[]\"\r\n\t "):
-		return nil, noEvent("crc_token is no token")
-	}
-	sum := base64.StdEncoding.EncodeToString(hmacSHA256(p.secrets[0], token))
-	return answerJSON(map[string]string{"response_token": "sha256=" + sum}), nil
-}
-
-// https://learn.microsoft.com/en-us/graph/change-notifications-delivery-webhooks#notificationurl-validation
-func probeGraph(_ *Declared, r *Request) (*Greeting, error) {
-	q := query(r)
-	if r.Method != http.MethodPost || !q.Has("validationToken") {
-		return nil, nil
-	}
-	return echo(q.Get("validationToken"))
 }
 
 // https://www.dropbox.com/developers/reference/webhooks#documentation

@@ -32,14 +32,20 @@ func newAlternatives(declared []Signature, secrets []string) (alternatives, erro
 	return all, nil
 }
 
-// of returns the one that decides about a request, nil when it is signed in none of these ways.
+// of returns the one that decides about a request, nil when it is signed in none of these ways. Where several read one
+// header, the required headers tell them apart.
 func (a alternatives) of(h http.Header) *Verifier {
+	var first *Verifier
 	for _, v := range a {
-		if v.present(h) {
+		switch {
+		case !v.present(h):
+		case v.confirmed(h):
 			return v
+		case first == nil:
+			first = v
 		}
 	}
-	return nil
+	return first
 }
 
 func (a alternatives) present(h http.Header) bool { return a.of(h) != nil }
@@ -135,34 +141,3 @@ func (t *token) knows(given string) bool {
 
 // Sign sets the header as the sender does.
 func (t *token) Sign(r *Request, _ time.Time) { setHeader(r, t.header, t.prefix+t.first) }
-
-// bodyToken is a secret that stands in the body, at each place of a pointer.
-type bodyToken struct {
-	*token
-	pointer []string
-}
-
-func (t *bodyToken) present(http.Header) bool { return true }
-
-// Verify wants the secret at every place, and one place at least.
-func (t *bodyToken) Verify(r *Request, _ time.Time) error {
-	whole, err := parseJSON(r.Body)
-	if err != nil {
-		return unverified(ReasonMalformed)
-	}
-	places, known := whole.all(t.pointer), true
-	if len(places) == 0 {
-		return unverified(ReasonMissing)
-	}
-	for _, place := range places {
-		text, err := place.text("")
-		known = err == nil && t.knows(text) && known
-	}
-	if !known {
-		return unverified(ReasonMismatch)
-	}
-	return nil
-}
-
-// Sign leaves r as it is: the body holds the secret already, or never.
-func (t *bodyToken) Sign(*Request, time.Time) {}

@@ -37,6 +37,8 @@ type Kind struct {
 	Samples []Sample
 	// Generate makes a secret for dev in the form that the sender issues, or a key pair that can sign; nil means random hex.
 	Generate func(random io.Reader) (string, error)
+	// Declaration is the provider as data, nil for one with code of its own.
+	Declaration *Declaration
 	// Build makes the provider.
 	Build func(Settings) (Provider, error)
 }
@@ -98,7 +100,7 @@ var own = []*Kind{
 
 // Kinds returns every kind in the order of their names.
 func Kinds() []*Kind {
-	all := slices.Clone(own)
+	all := slices.Concat(own, declaredKinds())
 	slices.SortFunc(all, func(a, b *Kind) int {
 		if a.Name < b.Name {
 			return -1

@@ -65,11 +65,11 @@ func TestTrap_SecretEncodings(t *testing.T) {
 			require.Equal(t, same, v.Verify(r, testNow) == nil, "%s by %s", signer, verifier)
 		}
 	}
-	raw := must[*HMACVerifier](t)(NewHMAC(vapiHMAC, []string{testKey}))
+	raw := must[*Verifier](t)(NewVerifier(vapiHMAC, []string{testKey}))
 	decoded := vapiHMAC
 	decoded.SecretEncoding = "base64"
 	r := &Request{Body: []byte(testVapiBody)}
-	must[*HMACVerifier](t)(NewHMAC(decoded, []string{testKey})).Sign(r, testNow)
+	must[*Verifier](t)(NewVerifier(decoded, []string{testKey})).Sign(r, testNow)
 	requireRefused(t, ReasonMismatch, raw.Verify(r, testNow))
 }
 

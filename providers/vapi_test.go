@@ -39,7 +39,7 @@ func TestNewVapi_PublicKeyIsNoSecret(t *testing.T) {
 	}
 	v := must[*Vapi](t)(NewVapi(VapiConfig{Secrets: []string{public, testSecret},
 		Schemes: []string{"standard", "hmac", "secret", "bearer"}}))
-	signer := must[*HMACVerifier](t)(NewHMAC(vapiHMAC, []string{public}))
+	signer := must[*Verifier](t)(NewVerifier(vapiHMAC, []string{public}))
 	r := &Request{Body: []byte(testVapiBody), Header: http.Header{}}
 	signer.Sign(r, testNow)
 	r.Header.Set("X-Vapi-Secret", public)
@@ -133,10 +133,10 @@ func FuzzVapiVerify(f *testing.F) {
 		if v.Verify(r, testNow) != nil || authorization == "Bearer "+testStdKey || secret == testStdKey {
 			return
 		}
-		scheme := v.schemes[0].(*HMACVerifier)
+		scheme := v.schemes[0].(*Verifier)
 		_, ok := signedSecondsOrMillis(timestamp)
 		require.True(t, ok)
-		require.Equal(t, scheme.sum(scheme.keys[0], r, timestamp, ""), hexBytes(t, signature))
+		require.Equal(t, scheme.sum(scheme.keys[0], signedText{r: r, timestamp: timestamp}), hexBytes(t, signature))
 	})
 }
 

@@ -102,13 +102,13 @@ func (v *signedVector) verify(t testing.TB) error {
 	case "stripe":
 		verifier, err = NewStripe(secrets)
 	case "standard":
-		verifier, err = NewStandard(secrets)
+		verifier, err = newStandard(secrets)
 	case "vapi-secret":
 		verifier, err = NewVapi(VapiConfig{Secrets: secrets, Schemes: []string{"secret"}})
 	case "vapi-hmac":
-		verifier, err = NewHMAC(v.hmacScheme(), secrets)
+		verifier, err = NewVerifier(v.hmacScheme(), secrets)
 	case "primitive-hmac-sha256-hex":
-		verifier, err = NewHMAC(HMAC{SignatureHeader: "X-Digest"}, secrets)
+		verifier, err = NewVerifier(Signature{Headers: []string{"X-Digest"}, AllowEmptyBody: true}, secrets)
 	default:
 		t.Fatalf("%s: no verifier for the scheme %s", v.ID, v.Scheme)
 	}
@@ -122,16 +122,16 @@ func (v *signedVector) verify(t testing.TB) error {
 	return verifier.Verify(r, v.clock(t))
 }
 
-func (v *signedVector) hmacScheme() HMAC {
-	s := HMAC{
-		Algorithm:       v.Config.Algorithm,
-		AllowWeak:       true,
-		SignatureHeader: v.Config.SignatureHeader,
-		TimestampHeader: v.Config.TimestampHeader,
-		IDHeader:        v.Config.MessageIDHeader,
-		Prefix:          v.Config.SignaturePrefix,
-		Template:        v.Config.PayloadFormat,
-		Encoding:        v.Config.Encoding,
+func (v *signedVector) hmacScheme() Signature {
+	s := Signature{
+		Algorithm: v.Config.Algorithm,
+		AllowWeak: true,
+		Headers:   []string{v.Config.SignatureHeader},
+		Timestamp: Timestamp{Header: v.Config.TimestampHeader},
+		IDHeader:  v.Config.MessageIDHeader,
+		Prefix:    v.Config.SignaturePrefix,
+		Template:  v.Config.PayloadFormat,
+		Encoding:  v.Config.Encoding,
 	}
 	if v.Config.SecretIsBase64 {
 		s.SecretEncoding = "base64"
@@ -218,7 +218,7 @@ func testSigners(t testing.TB) map[string]Signer {
 	vapi := must[*Vapi](t)
 	return map[string]Signer{
 		"stripe":        must[*Stripe](t)(NewStripe([]string{testSecret})),
-		"standard":      must[*Standard](t)(NewStandard([]string{testStdKey})),
+		"standard":      must[*Declared](t)(newStandard([]string{testStdKey})),
 		"vapi hmac":     vapi(NewVapi(VapiConfig{Secrets: []string{testSecret}})),
 		"vapi standard": vapi(NewVapi(VapiConfig{Secrets: []string{testStdKey}, Schemes: []string{"standard"}})),
 		"vapi secret":   vapi(NewVapi(VapiConfig{Secrets: []string{testSecret}, Schemes: []string{"secret"}})),
@@ -353,8 +353,8 @@ func TestConstructors_RefuseSecrets(t *testing.T) {
 	t.Parallel()
 	build := map[string]func(secrets []string) error{
 		"stripe":   func(s []string) error { _, err := NewStripe(s); return err },
-		"standard": func(s []string) error { _, err := NewStandard(s); return err },
-		"hmac":     func(s []string) error { _, err := NewHMAC(vapiHMAC, s); return err },
+		"standard": func(s []string) error { _, err := newStandard(s); return err },
+		"hmac":     func(s []string) error { _, err := NewVerifier(vapiHMAC, s); return err },
 	}
 	for _, scheme := range []string{"hmac", "standard", "secret", "bearer"} {
 		build["vapi "+scheme] = func(s []string) error {

@@ -25,6 +25,16 @@ func (v *Verifier) present(h http.Header) bool {
 	return false
 }
 
+// confirmed reports whether the required headers have their values.
+func (v *Verifier) confirmed(h http.Header) bool {
+	for name, value := range v.Require {
+		if h.Get(name) != value {
+			return false
+		}
+	}
+	return true
+}
+
 // Verify checks the signatures of r against every key, with now as the clock. Errors are *Error of CodeSignature.
 func (v *Verifier) Verify(r *Request, now time.Time) error {
 	if len(r.Body) == 0 && !v.AllowEmptyBody {

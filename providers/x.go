@@ -20,7 +20,7 @@ const (
 // kind, and the filtered stream, whose request holds one post.
 // https://docs.x.com/x-api/webhooks/introduction
 type X struct {
-	*HMACVerifier
+	*Verifier
 	secrets []string
 }
 
@@ -36,11 +36,11 @@ func NewX(consumerSecrets []string) (*X, error) {
 	if err != nil {
 		return nil, err
 	}
-	v, err := NewHMAC(HMAC{SignatureHeader: xSignature, Prefix: xPrefix, Encoding: encodingBase64}, secrets)
+	v, err := NewVerifier(Signature{Headers: []string{xSignature}, Prefix: xPrefix, Encoding: encodingBase64}, secrets)
 	if err != nil {
 		return nil, err
 	}
-	return &X{HMACVerifier: v, secrets: secrets}, nil
+	return &X{Verifier: v, secrets: secrets}, nil
 }
 
 // maxCRC bounds a crc_token, in bytes; X's have about 50.

@@ -15,7 +15,7 @@ const module = "hookflow/"
 // forbidden, so that a new arrow is a decision made here.
 var may = map[string][]string{
 	"event":      {},
-	"providers":  {"event"},
+	"providers":  {"event", "internal/yamlfile"},
 	"routing":    {"event"},
 	"migrations": {"event"},
 	"store":      {"event"},
