@@ -53,17 +53,12 @@ func setMember(v jsonValue, name, value string) []byte {
 
 // parseList accepts a body that is one JSON array of bounded depth. Any other is a CodeNoEvent.
 func parseList(body []byte) (jsonValue, error) {
-	c := checker{src: body}
-	c.space()
-	from := c.i
-	ok := c.value(0)
-	to := c.i
-	c.space()
+	v, err := parseJSON(body)
 	switch {
-	case c.tooDeep:
-		return jsonValue{}, noEvent("the body nests deeper than %d levels", maxDepth)
-	case !ok || c.i != len(body) || body[from] != '[':
+	case err == errDepth:
+		return jsonValue{}, err
+	case err != nil || v.kind() != '[':
 		return jsonValue{}, noEvent("the body is not a JSON array")
 	}
-	return jsonValue{src: body, from: from, to: to}, nil
+	return v, nil
 }

@@ -23,10 +23,13 @@ type jsonValue struct {
 // parseObject accepts a body that is one JSON object (RFC 8259) of bounded depth. Any other is a CodeNoEvent.
 func parseObject(body []byte) (jsonValue, error) {
 	v, err := parseJSON(body)
-	if err == nil && v.kind() != '{' || v.kind() == 0 && err != errDepth {
+	switch {
+	case err == errDepth:
+		return jsonValue{}, err
+	case err != nil || v.kind() != '{':
 		return jsonValue{}, noEvent("the body is not a JSON object")
 	}
-	return v, err
+	return v, nil
 }
 
 var errDepth = noEvent("the body nests deeper than %d levels", maxDepth)
