@@ -13,6 +13,10 @@ import (
 type signedForm struct {
 	text  string
 	spans []span
+	// prose is the parameter that holds the text of a message: Body with Twilio, Text with Plivo. Of Twilio's telling
+	// parameters none but AccountSid stands before Body, and of Plivo's none behind Text, so nothing that matters can be
+	// glued to it.
+	prose string
 }
 
 // span is the place of one parameter in the text: its name is text[start:value], its value text[value:end].
@@ -37,7 +41,7 @@ func signForm(url string, form event.Form) signedForm {
 		text.WriteString(p.Value)
 		spans[i] = span{start: start, value: value, end: text.Len()}
 	}
-	return signedForm{text: text.String(), spans: spans}
+	return signedForm{text: text.String(), spans: spans, prose: "Body"}
 }
 
 // sortedForm returns the parameters in the order of their names, and of one name in the order of its values.
@@ -138,8 +142,7 @@ func (s signedForm) cutAt(t telling) (worst cutting) {
 // placeOf judges a telling name at text[start:value] whose fitting value ends at end. A longer name may be a new one or
 // glued from an empty parameter; a value that goes on in the next parameter's name would need one in lower case, which
 // Twilio does not have. Both are only doubtful, so that nothing genuine is refused for them. Within the text of a
-// message, Body, a telling name is just words: no telling parameter but AccountSid stands before Body, so nothing that
-// matters can be glued to it.
+// message a telling name is just words: see prose.
 func (s signedForm) placeOf(start, value, end int) cutting {
 	for _, p := range s.spans {
 		if start < p.start || start >= p.end {
@@ -151,7 +154,7 @@ func (s signedForm) placeOf(start, value, end int) cutting {
 			return cutProper
 		case value == p.value && onlyLetters(prefix):
 			return cutDoubtful
-		case start >= p.value && value < p.end && s.text[p.start:p.value] == "Body":
+		case start >= p.value && value < p.end && s.text[p.start:p.value] == s.prose:
 			return cutProper
 		}
 		return cutAnew

@@ -155,7 +155,9 @@ func plivoSigned(method, url string, form event.Form) (signedForm, bool) {
 	if len(query) > 0 && len(form) > 0 {
 		text += "."
 	}
-	return signForm(text, form), true
+	signed := signForm(text, form)
+	signed.prose = "Text"
+	return signed, true
 }
 
 func plivoQuery(query event.Form) string {
