@@ -55,6 +55,15 @@ var ownKeys = sync.OnceValue(func() map[string]string {
 	return keys
 })
 
+// offline is a network without a way out.
+var offline = Fetch{Client: &http.Client{Transport: unplugged{}}}
+
+type unplugged struct{}
+
+func (unplugged) RoundTrip(*http.Request) (*http.Response, error) {
+	return nil, errors.New("no route to host")
+}
+
 // ownCase is one provider with a genuine, unsigned body.
 type ownCase struct {
 	signer Signer
@@ -74,8 +83,8 @@ func ownCases(t testing.TB) map[string]ownCase {
 		"sendgrid": {must[*SendGrid](t)(NewSendGrid([]string{keys[KeyECDSA]})), sendGridBody, jsonType, Tolerance, true},
 		"discord":  {must[*Discord](t)(NewDiscord([]string{keys[KeyEd25519]})), discordBody, jsonType, Tolerance, true},
 		"telnyx":   {must[*Telnyx](t)(NewTelnyx([]string{keys[KeyEd25519]})), telnyxBody, jsonType, Tolerance, true},
-		"paypal":   {must[*PayPal](t)(NewPayPal(PayPalConfig{WebhookIDs: []string{testWebhook, keys[KeyRSA]}})), payPalBody, jsonType, days, true},
-		"sns":      {must[*SNS](t)(NewSNS(SNSConfig{TopicARNs: []string{testTopic, keys[KeyRSA]}})), snsBody, "text/plain; charset=UTF-8", hour, false},
+		"paypal":   {must[*PayPal](t)(NewPayPal(PayPalConfig{WebhookIDs: []string{testWebhook, keys[KeyRSA]}, Fetch: offline})), payPalBody, jsonType, days, true},
+		"sns":      {must[*SNS](t)(NewSNS(SNSConfig{TopicARNs: []string{testTopic, keys[KeyRSA]}, Fetch: offline})), snsBody, "text/plain; charset=UTF-8", hour, false},
 		"mailgun":  {must[*Mailgun](t)(NewMailgun([]string{testSecret})), mailgunBody, jsonType, Tolerance, false},
 		"plivo":    {must[*Plivo](t)(NewPlivo(PlivoConfig{Tokens: []string{testSecret}})), plivoBody, formType, 0, false},
 		"mandrill": {must[*Mandrill](t)(NewMandrill([]string{testSecret})), mandrillBody, formType, 0, false},
@@ -260,10 +269,10 @@ func TestOwn_Rotation(t *testing.T) {
 		"adyen": {strings.Repeat("cd", 32), strings.Repeat("ab", 32)}, "paypal": {"OTHER", testWebhook, ownKeys()[KeyRSA]},
 		"sns": {testTopic + "-2", testTopic, ownKeys()[KeyRSA]},
 	} {
-		both, err := KindOf(name).Build(Settings{Secrets: secrets})
+		both, err := KindOf(name).Build(Settings{Secrets: secrets, Fetch: offline})
 		require.NoError(t, err)
 		require.NoError(t, both.Verify(cases[name].sign(cases[name].body), testNow), name)
-		other, err := KindOf(name).Build(Settings{Secrets: append(secrets[:1:1], secrets[2:]...)})
+		other, err := KindOf(name).Build(Settings{Secrets: append(secrets[:1:1], secrets[2:]...), Fetch: offline})
 		require.NoError(t, err)
 		requireRefused(t, ReasonMismatch, other.Verify(cases[name].sign(cases[name].body), testNow))
 	}
