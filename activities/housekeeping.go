@@ -12,6 +12,7 @@ import (
 	"hookflow/store"
 	"hookflow/telemetry"
 
+	workflowpb "go.temporal.io/api/workflow/v1"
 	"go.temporal.io/api/workflowservice/v1"
 	"go.temporal.io/sdk/activity"
 	"go.temporal.io/sdk/client"
@@ -43,7 +44,8 @@ type Housekeeping struct {
 }
 
 // ReconcileClosed reads the runs that were terminated, cancelled or timed out since the watermark (the zero time: within
-// the last hour), ends their rows as failed, and returns the next watermark.
+// the last hour) and ends their rows as failed; it reads the runs that were started since, and opens the rows that a reset
+// run took up again. It returns the next watermark.
 func (h *Housekeeping) ReconcileClosed(ctx context.Context, since time.Time) (time.Time, error) {
 	watermark := h.Now()
 	if since.IsZero() {
@@ -72,9 +74,13 @@ func (h *Housekeeping) ReconcileClosed(ctx context.Context, since time.Time) (ti
 			}
 		}
 		if page = list.NextPageToken; len(page) == 0 {
-			return watermark, nil
+			break
 		}
 	}
+	if err := h.reopen(ctx, since.Add(-visibilityLag), limit); err != nil {
+		return since, err
+	}
+	return watermark, nil
 }
 
 // ReconcileOpen looks at each row that was dispatched over two minutes ago and is not final: those whose run Temporal does
@@ -119,22 +125,34 @@ const maxRunning = 200_000
 // would take a call each. A run that closed a moment ago may still be among them, and is seen a minute later.
 func (h *Housekeeping) running(ctx context.Context) (map[string]bool, error) {
 	ids := map[string]bool{}
-	request := &workflowservice.ListWorkflowExecutionsRequest{
-		PageSize: 1000,
-		Query:    fmt.Sprintf("ExecutionStatus = 'Running' AND WorkflowType IN ('%s')", strings.Join(h.WorkflowTypes, "', '")),
-	}
-	for len(ids) < maxRunning {
-		list, err := h.Temporal.ListWorkflow(ctx, request)
-		if err != nil {
-			return nil, err
-		}
-		for _, run := range list.Executions {
+	err := h.runningPages(ctx, "", func(page []*workflowpb.WorkflowExecutionInfo) error {
+		for _, run := range page {
 			ids[run.Execution.WorkflowId] = true
 		}
+		return nil
+	})
+	return ids, err
+}
+
+// runningPages hands over running runs, maxRunning at most, that meet a further condition.
+func (h *Housekeeping) runningPages(ctx context.Context, and string, read func([]*workflowpb.WorkflowExecutionInfo) error) error {
+	request := &workflowservice.ListWorkflowExecutionsRequest{
+		PageSize: 1000,
+		Query:    fmt.Sprintf("ExecutionStatus = 'Running' AND WorkflowType IN ('%s')", strings.Join(h.WorkflowTypes, "', '")) + and,
+	}
+	for n := 0; n < maxRunning; {
+		list, err := h.Temporal.ListWorkflow(ctx, request)
+		if err != nil {
+			return err
+		}
 		activity.RecordHeartbeat(ctx)
+		if err := read(list.Executions); err != nil {
+			return err
+		}
+		n += len(list.Executions)
 		if request.NextPageToken = list.NextPageToken; len(request.NextPageToken) == 0 {
 			break
 		}
 	}
-	return ids, nil
+	return nil
 }

@@ -3,6 +3,10 @@ package activities
 import (
 	"context"
 	"errors"
+	"fmt"
+	"maps"
+	"slices"
+	"time"
 
 	"hookflow/event"
 	"hookflow/routing"
@@ -103,6 +107,46 @@ func (h *Housekeeping) reconcile(ctx context.Context, open store.OpenRow, limit 
 		return h.fail(ctx, open, run, "the run timed out", "timed_out")
 	}
 	return h.fail(ctx, open, run, "the run failed; Temporal has the reason", "")
+}
+
+// reopen opens the final rows of runs that were started since and run: an operator reset a run to a point behind its
+// Begin, which would have opened the row, and what the row says is no longer so. Events whose id is hashed in the workflow
+// ID are left to their Finish.
+func (h *Housekeeping) reopen(ctx context.Context, since time.Time, limit *rate.Limiter) error {
+	started := fmt.Sprintf(" AND StartTime >= '%s'", since.UTC().Format(time.RFC3339))
+	return h.runningPages(ctx, started, func(page []*workflowpb.WorkflowExecutionInfo) error {
+		runs := map[string]string{} // event → its running run
+		for _, run := range page {
+			runs[event.ID(run.Execution.WorkflowId)] = run.Execution.RunId
+		}
+		ended, err := h.Store.Ended(ctx, slices.Collect(maps.Keys(runs)))
+		for _, row := range ended {
+			if err == nil && row.RunID != runs[row.ID] { // else it ended a moment ago, and visibility is behind
+				err = h.reopenRow(ctx, row, limit)
+			}
+		}
+		return err
+	})
+}
+
+func (h *Housekeeping) reopenRow(ctx context.Context, row store.EndedRow, limit *rate.Limiter) error {
+	if err := limit.Wait(ctx); err != nil {
+		return err
+	}
+	newest, err := h.Temporal.DescribeWorkflowExecution(ctx, row.WorkflowID, "")
+	if err != nil {
+		return err
+	}
+	info := newest.WorkflowExecutionInfo
+	reset := info.Status == enums.WORKFLOW_EXECUTION_STATUS_RUNNING && info.FirstRunId == row.OriginalRunID && info.Execution.RunId != row.RunID
+	if !reset || generationOf(info) != row.Generation {
+		return nil
+	}
+	done, err := h.Store.Reopen(ctx, row, info.Execution.RunId)
+	if done {
+		h.Log.Warn("an event is open again: its run was reset", "key", row.Key(), "generation", row.Generation)
+	}
+	return err
 }
 
 // generationOf reads the generation of a run from its memo; without one it is 0.

@@ -25,8 +25,12 @@ const openColumns = `id::text, provider, scheme, event_id, event_type, generatio
 
 func scanOpen(row pgx.CollectableRow) (OpenRow, error) {
 	var o OpenRow
-	err := row.Scan(&o.ID, &o.Provider, &o.Scheme, &o.EventID, &o.Type, &o.Generation, &o.Status, &o.WorkflowID, &o.OriginalRunID, &o.ReceivedAt)
+	err := row.Scan(openFields(&o)...)
 	return o, err
+}
+
+func openFields(o *OpenRow) []any {
+	return []any{&o.ID, &o.Provider, &o.Scheme, &o.EventID, &o.Type, &o.Generation, &o.Status, &o.WorkflowID, &o.OriginalRunID, &o.ReceivedAt}
 }
 
 // StaleOpen returns rows that a run was started for before before, and that are not final: oldest first, those after a
@@ -56,6 +60,36 @@ func (s *Store) FindOpen(ctx context.Context, id string) (OpenRow, error) {
 		return o, event.ErrNotFound
 	}
 	return o, err
+}
+
+// EndedRow is a final row with the run that ended it.
+type EndedRow struct {
+	OpenRow
+	RunID      string
+	FinishedAt *time.Time
+}
+
+// Ended returns those of the events that are final and were ended by a run.
+func (s *Store) Ended(ctx context.Context, ids []string) ([]EndedRow, error) {
+	rows, err := s.questions.Query(ctx, `SELECT `+openColumns+`, run_id, finished_at FROM webhook_events
+		WHERE id = ANY($1::uuid[]) AND status IN ('completed', 'failed') AND original_run_id IS NOT NULL AND run_id IS NOT NULL`, ids)
+	if err != nil {
+		return nil, err
+	}
+	return pgx.CollectRows(rows, func(row pgx.CollectableRow) (EndedRow, error) {
+		var e EndedRow
+		err := row.Scan(append(openFields(&e.OpenRow), &e.RunID, &e.FinishedAt)...)
+		return e, err
+	})
+}
+
+// Reopen opens a final row for a run that was reset, unless the row has moved since it was read: each end has a time of
+// its own. It reports whether it did.
+func (s *Store) Reopen(ctx context.Context, e EndedRow, runID string) (bool, error) {
+	tag, err := s.questions.Exec(ctx, `UPDATE webhook_events SET status = 'processing', run_id = $5, finished_at = NULL
+		WHERE id = $1 AND generation = $2 AND status = $3::webhook_status AND finished_at IS NOT DISTINCT FROM $4`,
+		e.ID, e.Generation, string(e.Status), e.FinishedAt, runID)
+	return err == nil && tag.RowsAffected() == 1, err
 }
 
 // Redispatch gives a row back to the relay with the same generation, unless it has moved since it was read. It reports

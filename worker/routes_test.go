@@ -69,7 +69,7 @@ func TestNamesAreWhatIsRegistered(t *testing.T) {
 	}
 	slices.Sort(names)
 	require.Equal(t, handlers.Names(), names)
-	for _, name := range append(workflows.Names(), workflows.ReconcileWorkflow) {
+	for _, name := range append(workflows.Names(), workflows.ReconcileWorkflow, workflows.ReconcileRunsWorkflow) {
 		require.Contains(t, r.workflows, name)
 	}
 	for _, name := range []string{workflows.Begin, workflows.Finish} {

@@ -15,8 +15,9 @@ import (
 
 // The ids of the schedules, which are also the beginnings of their runs' workflow IDs.
 const (
-	ReconcileSchedule = "hookflow-reconcile"
-	RetentionSchedule = "hookflow-retention"
+	ReconcileSchedule     = "hookflow-reconcile"
+	ReconcileRunsSchedule = "hookflow-reconcile-runs"
+	RetentionSchedule     = "hookflow-retention"
 )
 
 // scheduleEvery is how often the schedules are looked after: a Temporal that lost its state has lost them too.
@@ -27,6 +28,7 @@ func KeepSchedules(ctx context.Context, c client.Client, log *slog.Logger) {
 	for pause := time.Second; ctx.Err() == nil; {
 		err := errors.Join(
 			createSchedule(ctx, c, ReconcileSchedule, workflows.ReconcileWorkflow, time.Minute, time.Hour),
+			createSchedule(ctx, c, ReconcileRunsSchedule, workflows.ReconcileRunsWorkflow, 20*time.Second, time.Hour),
 			createSchedule(ctx, c, RetentionSchedule, workflows.RetentionWorkflow, 24*time.Hour, 23*time.Hour),
 		)
 		if err == nil {

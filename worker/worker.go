@@ -90,6 +90,7 @@ func Register(r Registry, c Config) {
 	}
 	if c.Housekeeping != nil {
 		r.RegisterWorkflowWithOptions(workflows.Reconcile, workflow.RegisterOptions{Name: workflows.ReconcileWorkflow})
+		r.RegisterWorkflowWithOptions(workflows.ReconcileRuns, workflow.RegisterOptions{Name: workflows.ReconcileRunsWorkflow})
 		r.RegisterWorkflowWithOptions(workflows.Retention, workflow.RegisterOptions{Name: workflows.RetentionWorkflow})
 		r.RegisterActivityWithOptions(c.Housekeeping, activity.RegisterOptions{Name: "housekeeping."})
 	}

@@ -11,6 +11,9 @@ import (
 // ReconcileWorkflow is the type of the housekeeping run that a Schedule starts every minute.
 const ReconcileWorkflow = "Reconcile"
 
+// ReconcileRunsWorkflow is the type of the housekeeping run that a Schedule starts every twenty seconds.
+const ReconcileRunsWorkflow = "ReconcileRuns"
+
 // RetentionWorkflow is the type of the housekeeping run that a Schedule starts every day.
 const RetentionWorkflow = "Retention"
 
@@ -24,24 +27,49 @@ const (
 // Reconcile puts right what runs could not write themselves: those that an operator terminated, and rows whose run is
 // gone. It returns the time up to which closed runs were read, where the next run goes on. It fails when either reader
 // does; the next minute tries again.
+//
+// Closed runs are read by ReconcileRuns too, which never waits for the walk over the rows: that may take minutes.
 func Reconcile(ctx workflow.Context) (time.Time, error) {
-	var since time.Time
-	if workflow.HasLastCompletionResult(ctx) {
-		if err := workflow.GetLastCompletionResult(ctx, &since); err != nil {
-			return since, err
-		}
+	since, err := lastWatermark(ctx)
+	if err != nil {
+		return since, err
 	}
-	ctx = workflow.WithActivityOptions(ctx, workflow.ActivityOptions{
-		StartToCloseTimeout: 50 * time.Minute,
-		HeartbeatTimeout:    30 * time.Second,
-		RetryPolicy:         &temporal.RetryPolicy{MaximumAttempts: 3},
-	})
+	ctx = reading(ctx)
 	watermark := since
 	closed := workflow.ExecuteActivity(ctx, ReconcileClosed, since)
 	open := workflow.ExecuteActivity(ctx, ReconcileOpen)
 	// Each reader works whatever becomes of the other.
-	err := errors.Join(closed.Get(ctx, &watermark), open.Get(ctx, nil))
+	err = errors.Join(closed.Get(ctx, &watermark), open.Get(ctx, nil))
 	return watermark, err
+}
+
+// ReconcileRuns brings what an operator did to runs into the ledger, within a minute of it however long anything else
+// takes. It returns the time up to which runs were read, where the next run goes on.
+func ReconcileRuns(ctx workflow.Context) (time.Time, error) {
+	watermark, err := lastWatermark(ctx)
+	if err != nil {
+		return watermark, err
+	}
+	err = workflow.ExecuteActivity(reading(ctx), ReconcileClosed, watermark).Get(ctx, &watermark)
+	return watermark, err
+}
+
+// lastWatermark is what the run before returned, the zero time for the first.
+func lastWatermark(ctx workflow.Context) (time.Time, error) {
+	var since time.Time
+	if !workflow.HasLastCompletionResult(ctx) {
+		return since, nil
+	}
+	err := workflow.GetLastCompletionResult(ctx, &since)
+	return since, err
+}
+
+func reading(ctx workflow.Context) workflow.Context {
+	return workflow.WithActivityOptions(ctx, workflow.ActivityOptions{
+		StartToCloseTimeout: 50 * time.Minute,
+		HeartbeatTimeout:    30 * time.Second,
+		RetryPolicy:         &temporal.RetryPolicy{MaximumAttempts: 3},
+	})
 }
 
 // Retention deletes the content of final events that are older than the retention; their rows, and with them the

@@ -64,7 +64,7 @@ func allOutcomes() []string {
 		cancelled, newerGeneration, resetRun, parallelCompleted, parallelFailed}
 }
 
-// The outcomes of Reconcile.
+// The outcomes of Reconcile; ReconcileRuns has the first two.
 const (
 	firstReconcile  = "first"
 	secondReconcile = "after_an_earlier_one"
@@ -72,8 +72,11 @@ const (
 )
 
 func outcomesOf(kind string) []string {
-	if kind == workflows.ReconcileWorkflow {
+	switch kind {
+	case workflows.ReconcileWorkflow:
 		return []string{firstReconcile, secondReconcile, failedReconcile}
+	case workflows.ReconcileRunsWorkflow:
+		return []string{firstReconcile, secondReconcile}
 	}
 	return allOutcomes()
 }
@@ -100,8 +103,10 @@ func TestRecordHistories(t *testing.T) {
 			playing.Go(func() { s.play(kind, outcome) })
 		}
 	}
-	for _, outcome := range outcomesOf(workflows.ReconcileWorkflow) {
-		playing.Go(func() { s.reconcile(outcome) })
+	for _, kind := range []string{workflows.ReconcileWorkflow, workflows.ReconcileRunsWorkflow} {
+		for _, outcome := range outcomesOf(kind) {
+			playing.Go(func() { s.reconcile(kind, outcome) })
+		}
 	}
 	playing.Wait()
 }
@@ -129,6 +134,7 @@ func (s *stage) work() {
 		w.RegisterWorkflowWithOptions(story, workflow.RegisterOptions{Name: name})
 	}
 	w.RegisterWorkflowWithOptions(workflows.Reconcile, workflow.RegisterOptions{Name: workflows.ReconcileWorkflow})
+	w.RegisterWorkflowWithOptions(workflows.ReconcileRuns, workflow.RegisterOptions{Name: workflows.ReconcileRunsWorkflow})
 	for name, play := range map[string]any{
 		workflows.Begin: s.begin, workflows.Finish: s.finish, workflows.AwaitLedger: s.awaitLedger, "thing.Handle": s.handle,
 		workflows.ReconcileClosed: func(_ context.Context, since time.Time) (time.Time, error) { return noonUTC, nil },
@@ -273,14 +279,14 @@ func (s *stage) tried(e event.Event) bool {
 	return s.attempts["handle handle"+e.Key()] > 0
 }
 
-// reconcile runs Reconcile as its Schedule does: by itself, or after one that left its watermark.
-func (s *stage) reconcile(outcome string) {
-	ctx, file := context.Background(), historyFile(workflows.ReconcileWorkflow, outcome)
+// reconcile runs a reader as its Schedule does: by itself, or after one that left its watermark.
+func (s *stage) reconcile(kind, outcome string) {
+	ctx, file := context.Background(), historyFile(kind, outcome)
 	if written(file) {
 		return
 	}
-	schedule, err := s.client.ScheduleClient().Create(ctx, client.ScheduleOptions{ID: outcome, Paused: true,
-		Action: &client.ScheduleWorkflowAction{ID: outcome, Workflow: workflows.ReconcileWorkflow, TaskQueue: workflows.TaskQueue}})
+	schedule, err := s.client.ScheduleClient().Create(ctx, client.ScheduleOptions{ID: kind + outcome, Paused: true,
+		Action: &client.ScheduleWorkflowAction{ID: outcome, Workflow: kind, TaskQueue: workflows.TaskQueue}})
 	require.NoError(s.t, err)
 	runs := 1
 	if outcome == secondReconcile {

@@ -41,7 +41,7 @@ func TestReplay(t *testing.T) {
 // TestEveryOutcomeIsRecorded holds the list of outcomes and the files together.
 func TestEveryOutcomeIsRecorded(t *testing.T) {
 	t.Parallel()
-	for _, kind := range append(workflows.Names(), workflows.ReconcileWorkflow) {
+	for _, kind := range append(workflows.Names(), workflows.ReconcileWorkflow, workflows.ReconcileRunsWorkflow) {
 		for _, outcome := range outcomesOf(kind) {
 			require.NotEmpty(t, histories(t, "*", kind, outcome), "%s of %s: see record_test.go", outcome, kind)
 		}
@@ -250,6 +250,7 @@ func replay(t *testing.T, file string, stripe any) error {
 		replayer.RegisterWorkflowWithOptions(w, workflow.RegisterOptions{Name: name})
 	}
 	replayer.RegisterWorkflowWithOptions(workflows.Reconcile, workflow.RegisterOptions{Name: workflows.ReconcileWorkflow})
+	replayer.RegisterWorkflowWithOptions(workflows.ReconcileRuns, workflow.RegisterOptions{Name: workflows.ReconcileRunsWorkflow})
 	return replayer.ReplayWorkflowHistory(testkit.Quiet(), parseHistory(t, file))
 }
 
