@@ -27,13 +27,23 @@ func (in *Intake) Retry(ctx context.Context, id, author string) error {
 		return err
 	}
 	if open.Status == event.Pending {
-		waits, err := in.Store.DispatchNow(ctx, open)
+		waits, err := in.Store.DispatchNow(ctx, open, author, in.Now())
 		if err != nil || waits {
 			in.queues.nudge()
 			return away(err)
 		}
 	}
-	return in.retrySteps(ctx, open.WorkflowID, author)
+	if err := in.retrySteps(ctx, open.WorkflowID, author); err != nil {
+		return err
+	}
+	in.tell(ctx, open, event.Retried, author)
+	return nil
+}
+
+// tell notes on the timeline what was done. What was done stays done when it cannot be noted.
+func (in *Intake) tell(ctx context.Context, open store.OpenRow, kind event.Kind, author string) {
+	err := in.Store.WriteMoments(ctx, open.ID, event.Moment{At: in.Now(), Generation: open.Generation, Kind: kind, Author: &author})
+	in.complain("timeline", err)
 }
 
 // open returns the row of an event that is not final. Otherwise: event.ErrNotFound, event.ErrFinal, event.ErrUnavailable.
@@ -132,6 +142,9 @@ func (in *Intake) Cancel(ctx context.Context, id, author string) error {
 		}
 		if open.Status == event.Processing {
 			err := temporalError(in.Temporal.CancelWorkflow(ctx, open.WorkflowID, ""), errNoRun)
+			if err == nil {
+				in.tell(ctx, open, event.Cancelled, author)
+			}
 			if !errors.Is(err, errNoRun) {
 				return err
 			}

@@ -83,13 +83,21 @@ func (s *Store) Ended(ctx context.Context, ids []string) ([]EndedRow, error) {
 	})
 }
 
+const reopenRow = `
+WITH moved AS (
+	UPDATE webhook_events SET status = 'processing', run_id = $5, finished_at = NULL
+	WHERE id = $1 AND generation = $2 AND status = $3::webhook_status AND finished_at IS NOT DISTINCT FROM $4
+	RETURNING id
+), ended AS (` + writeEnds + `
+)
+SELECT count(*) FROM moved`
+
 // Reopen opens a final row for a run that was reset, unless the row has moved since it was read: each end has a time of
 // its own. It reports whether it did.
 func (s *Store) Reopen(ctx context.Context, e EndedRow, runID string) (bool, error) {
-	tag, err := s.questions.Exec(ctx, `UPDATE webhook_events SET status = 'processing', run_id = $5, finished_at = NULL
-		WHERE id = $1 AND generation = $2 AND status = $3::webhook_status AND finished_at IS NOT DISTINCT FROM $4`,
-		e.ID, e.Generation, string(e.Status), e.FinishedAt, runID)
-	return err == nil && tag.RowsAffected() == 1, err
+	var moved int
+	err := s.questions.QueryRow(ctx, reopenRow, e.ID, e.Generation, string(e.Status), e.FinishedAt, runID).Scan(&moved)
+	return moved == 1, err
 }
 
 // Redispatch gives a row back to the relay with the same generation, unless it has moved since it was read. It reports

@@ -31,6 +31,10 @@ func TestCancelOpen(t *testing.T) {
 	require.Equal(t, "cancelled by ann", *d.LastError)
 	require.Equal(t, noon, *d.FinishedAt)
 
+	acts := of(event.Cancelled, timeline(t, s, e.ID))
+	require.Len(t, acts, 1)
+	require.Equal(t, "ann", *acts[0].Author)
+
 	// The dispatcher that held the lease goes on: none of its notes moves the row, and its run ends without a step.
 	require.NoError(t, s.MarkDispatched(t.Context(), []event.Event{claimed[0].Event}, noon))
 	require.NoError(t, s.PostponeDispatch(t.Context(), []store.Postponed{{Event: claimed[0].Event, Next: noon}}, noon))
@@ -92,12 +96,15 @@ func TestDispatchNow(t *testing.T) {
 	require.Zero(t, claim())
 	open, err := s.FindOpen(t.Context(), e.ID)
 	require.NoError(t, err)
-	waits, err := s.DispatchNow(t.Context(), open)
+	waits, err := s.DispatchNow(t.Context(), open, "ann", noon)
 	require.NoError(t, err)
 	require.True(t, waits)
 	require.Equal(t, 1, claim())
 	require.NoError(t, s.MarkDispatched(t.Context(), []event.Event{*e}, noon))
-	waits, err = s.DispatchNow(t.Context(), open)
+	waits, err = s.DispatchNow(t.Context(), open, "ann", noon)
 	require.NoError(t, err)
 	require.False(t, waits, "a run was started")
+	acts := of(event.Retried, timeline(t, s, e.ID))
+	require.Len(t, acts, 1)
+	require.Equal(t, "ann", *acts[0].Author)
 }

@@ -18,13 +18,20 @@ const nextGeneration = `status = 'pending', generation = e.generation + 1, dispa
 const (
 	lockForReplay = `SELECT status::text FROM webhook_events WHERE id = $1 FOR UPDATE`
 	requestReplay = `
-UPDATE webhook_events e SET ` + nextGeneration + `, epoch = e.epoch + $2
-WHERE id = $1 AND EXISTS (SELECT FROM webhook_bodies b WHERE b.id = $1)
-RETURNING id::text, provider, scheme, event_id, event_type, generation, received_at`
+WITH moved AS (
+	UPDATE webhook_events e SET ` + nextGeneration + `, epoch = e.epoch + $2
+	WHERE id = $1 AND EXISTS (SELECT FROM webhook_bodies b WHERE b.id = $1)
+	RETURNING id, provider, scheme, event_id, event_type, generation, received_at
+), ended AS (` + writeEnds + `
+), told AS (
+	INSERT INTO event_timeline (event, at, generation, kind, author, detail)
+	SELECT id, $3, generation, 'replayed', $4, jsonb_build_object('from', $5::text) FROM moved
+)
+SELECT id::text, provider, scheme, event_id, event_type, generation, received_at FROM moved`
 )
 
-// Replay asks for another generation of a final event, in one transaction, so that no crash can split it. It returns the
-// reference, which the relay will find; event.ErrNotFound, event.ErrNotFinal or event.ErrErased without having
+// Replay asks for another generation of a final event and tells the timeline who did, in one transaction, so that no crash
+// can split it. It returns the reference, which the relay will find; event.ErrNotFound, event.ErrNotFinal or event.ErrErased without having
 // changed anything.
 func (s *Store) Replay(ctx context.Context, id string, from event.From, author string, now time.Time) (event.Event, error) {
 	var e event.Event
@@ -39,7 +46,7 @@ func (s *Store) Replay(ctx context.Context, id string, from event.From, author s
 		case !status.Final():
 			return event.ErrNotFinal
 		}
-		err = tx.QueryRow(ctx, requestReplay, id, epochs(from)).
+		err = tx.QueryRow(ctx, requestReplay, id, epochs(from), now, text(author), string(from)).
 			Scan(&e.ID, &e.Provider, &e.Scheme, &e.EventID, &e.Type, &e.Generation, &e.ReceivedAt)
 		if errors.Is(err, pgx.ErrNoRows) {
 			return event.ErrErased

@@ -48,7 +48,11 @@ WITH turn AS (
 	UPDATE webhook_events e SET ` + nextGeneration + `, epoch = e.epoch + $4 FROM turn
 	WHERE e.id = turn.event AND e.generation = turn.generation AND e.status IN ('completed', 'failed')
 		AND EXISTS (SELECT FROM webhook_bodies b WHERE b.id = e.id)
-	RETURNING e.id
+	RETURNING e.id, e.generation
+), ended AS (` + writeEnds + `
+), told AS (
+	INSERT INTO event_timeline (event, at, generation, kind, author, detail)
+	SELECT id, $5, generation, 'replayed', $6, jsonb_build_object('from', $7::text, 'replay', $1::text) FROM moved
 ), noted AS (
 	UPDATE replay_events r SET outcome = CASE WHEN m.id IS NULL THEN 'skipped' ELSE 'running' END
 	FROM turn LEFT JOIN moved m ON m.id = turn.event
@@ -138,7 +142,7 @@ func (w *work) moveTurn(ctx context.Context, tx pgx.Tx, waiting int, now time.Ti
 		return 0, err
 	}
 	var looked, moved int
-	if err := tx.QueryRow(ctx, moveTurn, w.ID, w.position, most, epochs(w.From)).Scan(&looked, &moved); err != nil {
+	if err := tx.QueryRow(ctx, moveTurn, w.ID, w.position, most, epochs(w.From), now, text(w.Author), string(w.From)).Scan(&looked, &moved); err != nil {
 		return 0, err
 	}
 	w.position, w.Moved, w.Skipped = w.position+looked, w.Moved+moved, w.Skipped+looked-moved

@@ -51,6 +51,11 @@ func TestReplayFromStartIsANewEpoch(t *testing.T) {
 	require.Equal(t, []string{"a"}, standing.Done, "what was completed in this epoch is not repeated")
 	require.Equal(t, 1, standing.Epoch)
 	require.Equal(t, 3, testkit.Query[int](t, url, `SELECT count(*) FROM event_steps`), "the steps of both epochs are kept")
+	acts := of(event.Replayed, timeline(t, s, e.ID))
+	require.Len(t, acts, 3)
+	require.Equal(t, "ann", *acts[1].Author)
+	require.JSONEq(t, `{"from":"start"}`, string(acts[1].Detail))
+	require.Equal(t, []int{1, 2, 3}, []int{acts[0].Generation, acts[1].Generation, acts[2].Generation})
 }
 
 // failedEvents inserts events that failed, a second apart.
@@ -139,6 +144,12 @@ func TestReplaySetIsFixed(t *testing.T) {
 	require.Equal(t, 3, got.Running)
 	require.Zero(t, got.Remaining)
 	require.Equal(t, 3, testkit.Query[int](t, url, `SELECT count(*) FROM webhook_events WHERE status = 'pending' AND generation = 1`))
+	acts := of(event.Replayed, timeline(t, s, events[1].ID))
+	require.Len(t, acts, 1)
+	require.Equal(t, "ann", *acts[0].Author)
+	require.JSONEq(t, `{"from":"failure","replay":"`+r.ID+`"}`, string(acts[0].Detail))
+	require.Len(t, of(event.Ended, timeline(t, s, events[1].ID)), 1, "how it had ended is kept")
+	require.Empty(t, of(event.Replayed, timeline(t, s, events[3].ID)), "a skipped one has no such moment")
 	require.Equal(t, "failed", testkit.Query[string](t, url, `SELECT status::text FROM webhook_events WHERE id = $1`, events[2].ID))
 
 	end(t, s, events[1], 1, event.Completed)
