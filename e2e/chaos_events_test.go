@@ -29,7 +29,7 @@ func TestChaosPoison(t *testing.T) {
 	half := len(all) / 2
 	c.postAll(to, 4, append(append(append([]*delivery{}, all[:half]...), poison), all[half:]...), c.persist)
 	c.requireSound()
-	require.Equal(t, "200 duplicate", c.once(to, poison).outcome)
+	require.Equal(t, "200 duplicate", c.answered(to, poison).outcome)
 	got := s.show(poison.key())
 	require.Equal(t, "InvalidPayload", *got.LastErrorType)
 	require.Equal(t, http.StatusAccepted, s.replay(poison.key()).status)
@@ -119,7 +119,7 @@ func TestChaosOversizedReport(t *testing.T) {
 	body, err := json.Marshal(message)
 	require.NoError(t, err)
 	d := c.sign("vapi", unsigned(report, body))
-	require.Equal(t, "200 accepted", c.once(at(s), d).outcome)
+	require.Equal(t, saidOK, c.answered(at(s), d).result)
 	c.requireSound()
 	require.Equal(t, len(d.event.Body), testkit.Query[int](t, c.database, "SELECT length(body) FROM webhook_bodies WHERE id = $1", d.event.ID))
 	require.True(t, testkit.Query[bool](t, c.database, "SELECT length(transcript) > 9000000 FROM vapi_calls WHERE event = $1", d.event.ID))
@@ -136,7 +136,7 @@ func TestChaosBurst(t *testing.T) {
 	c := unleash(t, install(t))
 	s := c.serve()
 	to := at(s)
-	c.once(to, c.checkout())
+	c.persist(to, c.checkout())
 	burst := c.checkoutsOf(scaled(120, 9000))
 	posted := make(chan struct{})
 	go func() {

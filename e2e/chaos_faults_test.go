@@ -16,7 +16,7 @@ func TestChaosFaultsEverywhere(t *testing.T) {
 	in, postgres, temporal := proxied(t)
 	c := unleash(t, in)
 	to := at(c.serve())
-	c.once(to, c.checkout())
+	c.persist(to, c.checkout())
 	c.settled()
 	for i, link := range []*testkit.Proxy{postgres, temporal} {
 		link.Delay(20*time.Millisecond, 20*time.Millisecond)
@@ -35,7 +35,7 @@ func TestChaosFlapping(t *testing.T) {
 	in, postgres, temporal := proxied(t)
 	c := unleash(t, in)
 	to := at(c.serve())
-	c.once(to, c.checkout())
+	c.persist(to, c.checkout())
 	c.settled()
 	posted := make(chan struct{})
 	rounds := scaled(4, 40)

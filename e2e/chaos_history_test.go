@@ -117,17 +117,20 @@ func (c *chaos) once(to *address, d *delivery) line {
 // retryPause is how long a sender waits before it comes again; providers wait longer.
 const retryPause = 50 * time.Millisecond
 
-// persist posts d until the answer is 200, as providers do.
-func (c *chaos) persist(to *address, d *delivery) {
+// answered posts d until somebody says what became of it, as providers do, and returns that answer.
+func (c *chaos) answered(to *address, d *delivery) line {
 	again := time.NewTicker(retryPause)
 	defer again.Stop()
-	for c.t.Context().Err() == nil {
-		if l := c.once(to, d); l.result != saidInfo {
-			return
+	for {
+		if l := c.once(to, d); l.result != saidInfo || c.t.Context().Err() != nil {
+			return l
 		}
 		<-again.C
 	}
 }
+
+// persist is answered for postAll and postFor.
+func (c *chaos) persist(to *address, d *delivery) { c.answered(to, d) }
 
 // postAll posts deliveries side by side.
 func (c *chaos) postAll(to *address, senders int, all []*delivery, post func(*address, *delivery)) {
@@ -177,6 +180,3 @@ func (c *chaos) pace(perSecond float64, all []*delivery, post func(*delivery)) {
 	}
 	posting.Wait()
 }
-
-// try is once for postAll and postFor.
-func (c *chaos) try(to *address, d *delivery) { c.once(to, d) }

@@ -35,7 +35,7 @@ func TestChaosPostgresStalls(t *testing.T) {
 func (c *chaos) throughLedgerOutage(s *server, begin, end func()) {
 	c.t.Helper()
 	to := at(s)
-	c.postAll(to, 2, c.checkoutsOf(10), c.try)
+	c.postAll(to, 2, c.checkoutsOf(10), c.persist)
 	c.settled()
 	mark := c.history.mark()
 	begin()
@@ -49,7 +49,7 @@ func (c *chaos) throughLedgerOutage(s *server, begin, end func()) {
 	c.within("rows of all events, final, after the heal", time.Since(healed), time.Minute)
 	c.requireSound()
 	until(c.t, "the ledger is used again", func() bool { return s.labelled("hookflow_place_available", "ledger") == 1 })
-	c.once(to, c.checkout())
+	c.persist(to, c.checkout())
 	c.requireSound()
 }
 
@@ -131,7 +131,7 @@ func TestChaosPostgresAwayUnderRuns(t *testing.T) {
 
 	api.outOfOrder.Store(true)
 	undisturbed := c.checkoutsOf(5)
-	c.postAll(to, 5, undisturbed, c.try)
+	c.postAll(to, 5, undisturbed, c.persist)
 	until(t, "handlers fail and are tried again", func() bool { return c.rows("attempts > 0") == len(undisturbed) })
 	api.outOfOrder.Store(false)
 	c.settled()
@@ -178,7 +178,7 @@ func TestChaosBothAway(t *testing.T) {
 	in, postgres, temporal := proxied(t)
 	c := unleash(t, in)
 	to := at(c.serve())
-	c.postAll(to, 2, c.checkoutsOf(5), c.try)
+	c.postAll(to, 2, c.checkoutsOf(5), c.persist)
 	c.settled()
 	mark := c.history.mark()
 	postgres.Refuse()

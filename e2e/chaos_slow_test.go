@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"net"
+	"net/http"
 	"strings"
 	"sync"
 	"testing"
@@ -77,7 +78,7 @@ func TestChaosBodiesWithoutEnd(t *testing.T) {
 	c := unleash(t, install(t))
 	s := c.serve()
 	to := at(s)
-	c.once(to, c.checkout())
+	c.persist(to, c.checkout())
 	grown := s.growth()
 	b := s.besiege(scaled(60, 600), func(conn net.Conn, i int) {
 		switch i % 3 {
@@ -93,10 +94,11 @@ func TestChaosBodiesWithoutEnd(t *testing.T) {
 	})
 	during := c.honestly(to, b)
 	for _, l := range during {
-		if l.outcome != "200 accepted" {
-			require.Equal(t, "Service Unavailable", l.outcome)
+		if l.status == http.StatusServiceUnavailable {
 			require.NotEmpty(t, l.header.Get("Retry-After"))
+			continue
 		}
+		require.Contains(t, []string{"200 accepted", "200 duplicate"}, l.outcome) // of one that came again, either
 	}
 	t.Logf("honest senders meanwhile: %v, p99 %s", tally(during), quantile(during, 0.99))
 	c.within("longest that a body without end was read", b.longest, 15*time.Second)
@@ -111,7 +113,7 @@ func TestChaosSlowHeaders(t *testing.T) {
 	c := unleash(t, install(t))
 	s := c.serve()
 	to := at(s)
-	c.once(to, c.checkout())
+	c.persist(to, c.checkout())
 	grown := s.growth()
 	b := s.besiege(scaled(100, 2000), func(conn net.Conn, _ int) { drip(conn, posting, time.Second) })
 	during := c.honestly(to, b)

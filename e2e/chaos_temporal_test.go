@@ -26,7 +26,7 @@ func TestChaosTemporalAway(t *testing.T) {
 			c := unleash(t, in)
 			s := c.serve()
 			to := at(s)
-			c.postAll(to, 2, c.checkoutsOf(10), c.try)
+			c.postAll(to, 2, c.checkoutsOf(10), c.persist)
 			c.settled()
 			before := s.gauge("go_goroutines")
 
@@ -54,7 +54,7 @@ func TestChaosTemporalLies(t *testing.T) {
 	c := unleash(t, in)
 	s := c.serve()
 	to := at(s)
-	c.once(to, c.checkout())
+	c.persist(to, c.checkout())
 	c.settled()
 	temporal.CutResponses(0.05, c.seed)
 	c.postFor(scaled(6*time.Second, time.Minute), duringOutages(), to, c.persist)

@@ -4,6 +4,7 @@ import (
 	"net/http"
 	"sync"
 	"testing"
+	"time"
 
 	"hookflow/event"
 
@@ -11,8 +12,7 @@ import (
 )
 
 // A provider that repeats itself a thousand times at once hears 200 each time, and its event is handled once. No other
-// test of the package runs beside this one: a thousand requests that find the machine busy may well be asked to come
-// again.
+// test of the package runs beside this one, whose requests would otherwise be asked to come again more often than not.
 func TestThousandCopiesOfOneEvent(t *testing.T) {
 	in := install(t)
 	effects := in.watchCheckouts()
@@ -22,10 +22,16 @@ func TestThousandCopiesOfOneEvent(t *testing.T) {
 	s.awaitCompleted(warm.key())
 	d := in.checkout()
 	const copies = 1000
-	outcomes := deliverAtOnce(t, s, d, copies)
-	require.Equal(t, map[string]int{"200 accepted": 1, "200 duplicate": copies - 1}, outcomes)
+	outcomes, again := deliverAtOnce(t, s, d, copies)
+	t.Logf("%v, asked to come again: %d", outcomes, again)
+	require.Equal(t, copies, outcomes["200 accepted"]+outcomes["200 duplicate"], "%v", outcomes)
+	require.LessOrEqual(t, outcomes["200 accepted"], 1)
+	if again == 0 { // else the one that was accepted may be one that was told to come again
+		require.Equal(t, 1, outcomes["200 accepted"])
+	}
 
-	counted := s.await(d.key(), "counted", func(e event.Detail) bool { return e.Duplicates == copies-1 })
+	counted := s.await(d.key(), "counted", func(e event.Detail) bool { return e.Duplicates >= copies-1 })
+	require.LessOrEqual(t, counted.Duplicates, copies-1+again)
 	require.NotNil(t, counted.LastDuplicateAt)
 	s.awaitCompleted(d.key())
 	effects.recorded(1)
@@ -33,28 +39,34 @@ func TestThousandCopiesOfOneEvent(t *testing.T) {
 	require.Equal(t, 1, in.rows("event_type = 'checkout.session.completed'"))
 }
 
-// deliverAtOnce posts n copies of d side by side and counts the answers.
-func deliverAtOnce(t *testing.T, s *server, d *delivery, n int) map[string]int {
+// deliverAtOnce posts n copies of d side by side, each until it is taken, as providers do. It counts the answers that a
+// copy ended with, and how often one was asked to come again: how soon a busy machine answers is no promise.
+func deliverAtOnce(t *testing.T, s *server, d *delivery, n int) (outcomes map[string]int, again int) {
 	t.Helper()
 	var posting sync.WaitGroup
 	var mu sync.Mutex
-	outcomes := map[string]int{}
+	outcomes = map[string]int{}
 	start := make(chan struct{})
 	for range n {
 		posting.Go(func() {
 			<-start
-			word := "no answer"
-			if got, err := d.try(t.Context(), s.webhooks); err == nil {
-				word = describe(got)
+			for t.Context().Err() == nil {
+				got, err := d.try(t.Context(), s.webhooks)
+				mu.Lock()
+				if err == nil && got.status != http.StatusServiceUnavailable {
+					outcomes[describe(got)]++
+					mu.Unlock()
+					return
+				}
+				again++
+				mu.Unlock()
+				<-time.After(retryPause)
 			}
-			mu.Lock()
-			defer mu.Unlock()
-			outcomes[word]++
 		})
 	}
 	close(start)
 	posting.Wait()
-	return outcomes
+	return outcomes, again
 }
 
 func describe(got *reply) string {
