@@ -135,7 +135,7 @@ func New(o Options) *API {
 	if o.OnError == nil {
 		o.OnError = func(context.Context, error) {}
 	}
-	a := &API{Options: o, room: newRoom(bodyRoom), tokens: hashTokens(o.Tokens), gates: map[string]*gate{}}
+	a := &API{Options: o, room: newRoom(arrivingRoom, wholeRoom), tokens: hashTokens(o.Tokens), gates: map[string]*gate{}}
 	for name, source := range o.Sources {
 		a.gates[name] = newGate(source)
 	}

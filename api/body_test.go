@@ -16,64 +16,100 @@ import (
 	"hookflow/event"
 
 	"github.com/stretchr/testify/require"
+	"golang.org/x/sync/semaphore"
 )
 
 func TestBodyIsReadWholeWhateverItsPromise(t *testing.T) {
 	t.Parallel()
 	const limit = 100 << 10
-	for _, size := range []int{0, 1, 2048, firstStep - 1, firstStep, firstStep + 1, 40_000, limit - 1, limit} {
+	for _, size := range []int{0, 1, 2048, pieceSize - 1, pieceSize, pieceSize + 1, 40_000, limit - 1, limit} {
 		for name, promised := range map[string]int64{"known": int64(size), "chunked": -1} {
 			for step, reader := range map[string]func(io.Reader) io.Reader{"whole": func(r io.Reader) io.Reader { return r }, "end with data": iotest.DataErrReader, "halves": iotest.HalfReader} {
 				want := strings.Repeat("ab", size/2+1)[:size]
 				r := httptest.NewRequest("POST", "/", reader(strings.NewReader(want)))
 				r.ContentLength = promised
-				rm := newRoom(1 << 20)
+				rm := newRoom(1<<20, 1<<20)
 				h := hold{room: rm}
 				got, err := h.read(httptest.NewRecorder(), r, limit)
 				require.NoError(t, err)
 				require.True(t, want == string(got), "%d bytes, %s, %s", size, name, step)
-				require.LessOrEqual(t, h.bytes, int64(max(2*size, firstStep)+1), "held, not promised")
+				require.Empty(t, h.pieces, "of a body that has ended")
+				require.LessOrEqual(t, h.whole, int64(size))
+				require.Equal(t, size, max(cap(got)-1, size), "no more memory than it needs")
 				h.release()
-				require.True(t, rm.bytes.TryAcquire(1<<20), "all given back")
+				requireAllGivenBack(t, rm, 1<<20, 1<<20)
 			}
 		}
 	}
 }
 
+// requireAllGivenBack takes all of a room of some bytes each way, once what was dropped is collected, and gives it back.
+func requireAllGivenBack(t *testing.T, r *room, arriving, whole int64) {
+	t.Helper()
+	r.sweepDropped()
+	for part, size := range map[*semaphore.Weighted]int64{r.arriving: arriving, r.whole: whole} {
+		require.Eventually(t, func() bool { return part.TryAcquire(size) }, 10*time.Second, time.Millisecond)
+		part.Release(size)
+	}
+}
+
+// padded is a good body that is too large to be read in one step.
+var padded = fmt.Sprintf(`{"id":"evt_2","type":"t","pad":%q}`, strings.Repeat("p", 2*pieceSize))
+
 func TestPromisesTakeNoRoom(t *testing.T) {
 	t.Parallel()
-	h := hold{room: newRoom(1 << 20)}
+	h := hold{room: newRoom(1<<20, 1<<20)}
 	r := httptest.NewRequest("POST", "/", iotest.ErrReader(io.ErrUnexpectedEOF))
 	r.ContentLength = 512 << 10
 	_, err := h.read(httptest.NewRecorder(), r, 1<<20)
 	require.Equal(t, errIncomplete, err)
-	require.EqualValues(t, firstStep, h.bytes)
+	require.Len(t, h.pieces, 1)
+	require.Zero(t, h.whole)
 }
 
-func TestTypicalBodyTakesOneStep(t *testing.T) {
+// Bodies that were dropped keep their room until they are out of memory.
+func TestDroppedBodiesAreCounted(t *testing.T) {
 	t.Parallel()
-	require.EqualValues(t, 2049, nextStep(0, 2048, 1<<20))
-	require.EqualValues(t, firstStep, nextStep(0, -1, 1<<20))
-	require.EqualValues(t, firstStep, nextStep(0, 1<<20, 1<<20))
-	require.EqualValues(t, 9001, nextStep(8192, 9000, 1<<20))
-	require.EqualValues(t, 11, nextStep(0, -1, 10))
+	rm := newRoom(1<<20, 4*litter)
+	h := hold{room: rm}
+	for range 3 {
+		require.NoError(t, h.take(t.Context(), rm.whole, litter+1))
+		h.whole = litter + 1
+		h.release()
+	}
+	h.whole = 0
+	require.NoError(t, h.take(t.Context(), rm.whole, litter/2))
+	rm.drop(litter / 2)
+	require.Eventually(t, func() bool { return rm.whole.TryAcquire(4*litter - litter/2) }, 10*time.Second, time.Millisecond)
+	require.False(t, rm.whole.TryAcquire(1), "a little litter is not worth a collection")
+	require.NoError(t, h.take(t.Context(), rm.whole, litter/2), "unless somebody waits")
 }
 
 func TestNoRoomIsA503AfterItsPatience(t *testing.T) {
 	t.Parallel()
-	d := newDoor(t)
-	d.room.patience = 50 * time.Millisecond
-	require.True(t, d.room.bytes.TryAcquire(bodyRoom))
-	addr := listen(t, d.Webhooks())
-	c := dial(t, addr)
-	_, err := fmt.Fprint(c, head("Content-Length: 5\r\n")+"12345")
-	require.NoError(t, err)
-	w, body := readAnswer(t, c)
-	requireProblem(t, w, body, 503, "busy")
+	for name, part := range map[string]func(*room) *semaphore.Weighted{
+		"to arrive":   func(r *room) *semaphore.Weighted { return r.arriving },
+		"to be whole": func(r *room) *semaphore.Weighted { return r.whole },
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			d := newDoor(t)
+			d.room.patience = 50 * time.Millisecond
+			full := part(d.room)
+			require.True(t, full.TryAcquire(wholeRoom))
+			addr := listen(t, d.Webhooks())
+			c := dial(t, addr)
+			_, err := fmt.Fprint(c, head(fmt.Sprintf("Content-Length: %d\r\n", len(padded)))+padded)
+			require.NoError(t, err)
+			w, body := readAnswer(t, c)
+			requireProblem(t, w, body, 503, "busy")
+			require.Equal(t, 200, serve(d.Webhooks(), signed("/webhooks/acme", goodBody)).Code, "the usual size needs no room")
 
-	d.room.bytes.Release(bodyRoom)
-	require.Equal(t, 200, serve(d.Webhooks(), signed("/webhooks/acme", goodBody)).Code, "room again, service again")
-	require.True(t, d.room.bytes.TryAcquire(bodyRoom), "nothing was kept")
+			full.Release(wholeRoom)
+			require.Equal(t, 200, serve(d.Webhooks(), signed("/webhooks/acme", padded)).Code, "room again, service again")
+			requireAllGivenBack(t, d.room, arrivingRoom, wholeRoom)
+		})
+	}
 }
 
 func TestRoomIsWaitedForAndKeptUntilTheAnswer(t *testing.T) {
@@ -85,36 +121,38 @@ func TestRoomIsWaitedForAndKeptUntilTheAnswer(t *testing.T) {
 		<-leave
 		return event.Accepted, nil
 	}
-	require.True(t, d.room.bytes.TryAcquire(bodyRoom))
+	require.True(t, d.room.whole.TryAcquire(wholeRoom))
 	answered := make(chan int)
 	d.room.patience = time.Minute
-	go func() { answered <- serve(d.Webhooks(), signed("/webhooks/acme", goodBody)).Code }()
+	go func() { answered <- serve(d.Webhooks(), signed("/webhooks/acme", padded)).Code }()
 	// Not even nothing can be had while somebody waits in front.
-	require.Eventually(t, func() bool { return !d.room.bytes.TryAcquire(0) }, 10*time.Second, time.Millisecond)
-	d.room.bytes.Release(bodyRoom)
+	require.Eventually(t, func() bool { return !d.room.whole.TryAcquire(0) }, 10*time.Second, time.Millisecond)
+	d.room.whole.Release(wholeRoom)
 	<-inside
-	require.False(t, d.room.bytes.TryAcquire(bodyRoom), "the body is still held")
+	require.False(t, d.room.whole.TryAcquire(wholeRoom), "the body is still held")
+	require.True(t, d.room.arriving.TryAcquire(arrivingRoom), "its pieces are not")
+	d.room.arriving.Release(arrivingRoom)
 	close(leave)
 	require.Equal(t, 200, <-answered)
-	require.True(t, d.room.bytes.TryAcquire(bodyRoom))
+	requireAllGivenBack(t, d.room, arrivingRoom, wholeRoom)
 }
 
 // While we have no room, the sender cannot write: its pace is measured anew afterwards.
 func TestSendersAreNotBlamedForOurWait(t *testing.T) {
 	t.Parallel()
 	w := &dripped{ResponseRecorder: *httptest.NewRecorder()}
-	h := hold{room: newRoom(3 * firstStep)}
+	h := hold{room: newRoom(3*pieceSize, 3*pieceSize)}
 	h.room.patience = time.Minute
-	require.True(t, h.room.bytes.TryAcquire(2*firstStep))
-	r := httptest.NewRequest("POST", "/", strings.NewReader(strings.Repeat("x", firstStep+10)))
+	require.True(t, h.room.arriving.TryAcquire(2*pieceSize))
+	r := httptest.NewRequest("POST", "/", strings.NewReader(strings.Repeat("x", pieceSize+10)))
 	r.ContentLength = -1
 	read := make(chan error)
 	go func() {
-		_, err := h.read(w, r, 2*firstStep)
+		_, err := h.read(w, r, 2*pieceSize)
 		read <- err
 	}()
-	require.Eventually(t, func() bool { return !h.room.bytes.TryAcquire(0) }, 10*time.Second, time.Millisecond)
-	h.room.bytes.Release(2 * firstStep)
+	require.Eventually(t, func() bool { return !h.room.arriving.TryAcquire(0) }, 10*time.Second, time.Millisecond)
+	h.room.arriving.Release(2 * pieceSize)
 	require.NoError(t, <-read)
 	require.Positive(t, h.waited)
 	require.Equal(t, 2, w.deadlines, "at the start, and again after the wait")
@@ -141,18 +179,19 @@ func TestSlowBodyIsCut(t *testing.T) {
 			_, err = c.Read(make([]byte, 1))
 			require.Error(t, err, "the connection is closed")
 			require.Empty(t, d.events())
-			require.True(t, d.room.bytes.TryAcquire(bodyRoom))
+			requireAllGivenBack(t, d.room, arrivingRoom, wholeRoom)
 		})
 	}
 }
 
 func TestProductionPaceIsTheContracts(t *testing.T) {
 	t.Parallel()
-	r := newRoom(bodyRoom)
+	r := newRoom(arrivingRoom, wholeRoom)
 	require.Equal(t, 5*time.Second, r.window)
 	require.Equal(t, 1024.0, float64(r.pace)/r.window.Seconds())
 	require.Equal(t, 2*time.Second, r.patience)
-	require.Less(t, MaxConnections*firstStep, bodyRoom/2, "promises alone cannot fill the room")
+	require.Less(t, MaxConnections*pieceSize, arrivingRoom*5/6, "promises alone cannot fill the room")
+	require.LessOrEqual(t, largestBody+pieceSize, min(arrivingRoom, wholeRoom))
 }
 
 // dripped sends a body a piece at a time and notes the deadlines that the reader sets.
@@ -172,7 +211,7 @@ func TestDeadlineMovesWithTheBytes(t *testing.T) {
 	t.Parallel()
 	w := &dripped{ResponseRecorder: *httptest.NewRecorder()}
 	r := httptest.NewRequest("POST", "/", iotest.OneByteReader(strings.NewReader(strings.Repeat("x", 20<<10))))
-	h := hold{room: newRoom(1 << 20)}
+	h := hold{room: newRoom(1<<20, 1<<20)}
 	_, err := h.read(w, r, 1<<20)
 	require.NoError(t, err)
 	require.Equal(t, 1+20/5, w.deadlines, "once at the start and once for each 5 KiB, not once for each byte")
@@ -276,7 +315,7 @@ func TestResetSenderLeavesNothing(t *testing.T) {
 	require.NoError(t, c.Close())
 	require.Eventually(t, func() bool { return len(d.counted()) == 1 }, 10*time.Second, time.Millisecond)
 	require.Equal(t, []string{"acme body_incomplete"}, d.counted())
-	require.Eventually(t, func() bool { return d.room.bytes.TryAcquire(bodyRoom) }, 10*time.Second, time.Millisecond)
+	requireAllGivenBack(t, d.room, arrivingRoom, wholeRoom)
 	require.Empty(t, d.events())
 }
 

@@ -31,6 +31,7 @@ type gate struct {
 
 func newGate(s providers.Source) *gate {
 	g := &gate{Source: s, traits: s.Traits(), failures: rate.NewLimiter(failuresPerSecond, failuresBurst)}
+	g.traits.MaxBody = min(g.traits.MaxBody, largestBody)
 	g.prober, _ = s.Provider.(providers.Prober)
 	g.methods = strings.Join(append(slices.Clone(g.traits.ProbeMethods), http.MethodPost), ", ")
 	return g

@@ -10,7 +10,7 @@ import (
 )
 
 // MaxConnections is how many connections a listener should hold at a time: with 4 KiB of body room per connection that
-// has only promised a body, all of them together leave two thirds of the room free.
+// has only promised a body, all of them together leave a fifth of the room free.
 const MaxConnections = 4096
 
 // maxHeaders is the most a request line and its headers may take. net/http allows 4,096 bytes more than it is told

@@ -116,6 +116,11 @@ func (c *chaos) requireSound() map[string]kept {
 func (c *chaos) requireTaken(lines []line) {
 	c.t.Helper()
 	got := tally(lines)
+	for _, l := range lines {
+		if l.err != nil {
+			c.t.Logf("no answer after %s: %v", l.latency, l.err)
+		}
+	}
 	for outcome, n := range got {
 		if outcome != "200 accepted" && outcome != "200 duplicate" {
 			require.False(c.t, *chaosFull, "%v", got)

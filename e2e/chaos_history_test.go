@@ -21,7 +21,8 @@ const (
 // line is one request in the history of a test.
 type line struct {
 	key, result, outcome string
-	status               int // 0 without an answer
+	status               int   // 0 without an answer
+	err                  error // why there was none
 	latency              time.Duration
 	header               http.Header
 }
@@ -100,7 +101,7 @@ func (a *address) move(s *server) { a.url.Store(&s.webhooks) }
 func (c *chaos) once(to *address, d *delivery) line {
 	began := time.Now()
 	got, err := d.try(c.t.Context(), *to.url.Load())
-	l := line{key: d.key(), latency: time.Since(began), result: saidInfo, outcome: "no answer"}
+	l := line{key: d.key(), latency: time.Since(began), result: saidInfo, outcome: "no answer", err: err}
 	if err == nil {
 		l.status, l.outcome, l.header = got.status, describe(got), got.header
 		switch {
