@@ -1,0 +1,203 @@
+// Package delivery sends a verified event to an HTTP endpoint and says what came back. It knows nothing of retries: what
+// is worth another attempt is decided by who asked.
+package delivery
+
+import (
+	"bytes"
+	"context"
+	"crypto/tls"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"net/url"
+	"strings"
+	"time"
+
+	"hookflow/event"
+)
+
+// The bounds of a delivery. A receiver that streams for ever costs 64 KiB and the message's time.
+const (
+	DefaultTimeout = 10 * time.Second
+	maxRead        = 64 << 10 // of a response
+	maxHead        = 1 << 10  // of it that is kept
+	maxResponse    = 16 << 10 // of its headers
+	connectTime    = 5 * time.Second
+)
+
+// Message is one attempt to deliver an event.
+type Message struct {
+	Event   *event.Event // whole, with the step and epoch that its idempotency key needs
+	Attempt int          // from 1
+	URL     string
+	Format  Format
+	Signer  *Signer // nil: not signed
+	// Headers are added to the ones that every delivery has; CheckHeader says which may be.
+	Headers map[string]string
+	Timeout time.Duration // of the whole exchange; 0: DefaultTimeout
+	// AllowPrivate lets the message reach this machine and private networks.
+	AllowPrivate bool
+}
+
+// Response is what the receiver answered.
+type Response struct {
+	Status int
+	// Head is the beginning of the body, at most 1 KiB of UTF-8. It is content: it may quote the event.
+	Head string
+	// RetryAfter is how long a 429 or 503 asks to be left alone, at most an hour; 0 where it does not say.
+	RetryAfter time.Duration
+}
+
+// OK reports whether the receiver took the event.
+func (r Response) OK() bool { return r.Status/100 == 2 }
+
+// Client posts messages. It is safe for concurrent use.
+type Client struct {
+	now             func() time.Time
+	public, private *http.Client
+}
+
+// New returns a client that keeps idle connections, follows no redirect, and uses no proxy: HTTP_PROXY of the environment
+// would connect in our place, past the check of addresses.
+func New(now func() time.Time) *Client {
+	return &Client{now: now, public: httpClient(false), private: httpClient(true)}
+}
+
+func httpClient(allowPrivate bool) *http.Client {
+	dialer := &net.Dialer{Timeout: connectTime, KeepAlive: 30 * time.Second, Control: control(allowPrivate)}
+	return &http.Client{
+		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
+		Transport: &http.Transport{
+			DialContext:            dialer.DialContext,
+			ForceAttemptHTTP2:      true,
+			TLSClientConfig:        &tls.Config{MinVersion: tls.VersionTLS12},
+			TLSHandshakeTimeout:    connectTime,
+			MaxIdleConnsPerHost:    16,
+			IdleConnTimeout:        90 * time.Second,
+			MaxResponseHeaderBytes: maxResponse,
+			DisableCompression:     true, // what is kept is what was sent, and nothing unfolds
+		},
+	}
+}
+
+// Post sends the message and returns the answer, whatever its status. Without an answer the error is a *Failure, whose
+// words hold the host and nothing else of the URL.
+func (c *Client) Post(ctx context.Context, m Message) (Response, error) {
+	timeout := m.Timeout
+	if timeout <= 0 {
+		timeout = DefaultTimeout
+	}
+	timed, cancel := context.WithTimeout(ctx, timeout)
+	defer cancel()
+	r, err := c.request(timed, m)
+	if err != nil {
+		return Response{}, err
+	}
+	client := c.public
+	if m.AllowPrivate {
+		client = c.private
+	}
+	answer, err := client.Do(r)
+	if err != nil {
+		return Response{}, failed(err, r.URL.Host, timeout)
+	}
+	defer answer.Body.Close()
+	response := Response{Status: answer.StatusCode}
+	// A body that breaks off changes nothing: the status was the receiver's word.
+	body, _ := io.ReadAll(io.LimitReader(answer.Body, maxRead))
+	response.Head = head(body)
+	if answer.StatusCode == http.StatusTooManyRequests || answer.StatusCode == http.StatusServiceUnavailable {
+		response.RetryAfter = RetryAfter(answer.Header.Get("Retry-After"), c.now())
+	}
+	return response, nil
+}
+
+// request writes the message as the receiver sees it.
+func (c *Client) request(ctx context.Context, m Message) (*http.Request, error) {
+	body, contentType := m.Event.Body, m.Event.ContentType
+	if m.Format == CloudEvents {
+		body, contentType = envelope(m.Event), cloudEventsType
+	}
+	r, err := http.NewRequestWithContext(ctx, http.MethodPost, m.URL, bytes.NewReader(body))
+	if err != nil {
+		return nil, &Failure{Type: "InvalidURL", Message: "the URL cannot be read"} // err would quote it
+	}
+	for name, value := range m.Headers {
+		r.Header.Set(name, value)
+	}
+	if contentType != "" {
+		r.Header.Set("Content-Type", contentType)
+	}
+	if r.Header.Get("User-Agent") == "" {
+		r.Header.Set("User-Agent", "hookflow")
+	}
+	tell(r.Header, m)
+	now := c.now()
+	m.Signer.sign(r.Header, MessageID(m.Event), now, body)
+	return r, nil
+}
+
+// Failure is a delivery without an answer.
+type Failure struct {
+	Type    string // Timeout, ConnectFailed, AddressRefused or InvalidURL
+	Message string // one sentence, without anything secret
+}
+
+// Error returns the sentence.
+func (f *Failure) Error() string { return f.Message }
+
+// The types of a Failure that speak of the receiver.
+const (
+	Timeout        = "Timeout"
+	ConnectFailed  = "ConnectFailed"
+	AddressRefused = "AddressRefused"
+)
+
+// failed tells why there is no answer in words of our own: those of net/http quote the URL, and sometimes what came back.
+func failed(err error, host string, timeout time.Duration) *Failure {
+	var refused *addressError
+	var dns *net.DNSError
+	var certificate *tls.CertificateVerificationError
+	var wrapped *url.Error
+	var network net.Error
+	switch {
+	case errors.As(err, &refused):
+		return &Failure{AddressRefused, host + " " + refused.Error()}
+	case errors.Is(err, context.Canceled):
+		return &Failure{ConnectFailed, "the attempt was stopped before " + host + " answered"}
+	case errors.As(err, &dns) && !dns.IsTimeout:
+		return &Failure{ConnectFailed, host + " does not resolve to an address"}
+	case errors.As(err, &certificate):
+		return &Failure{ConnectFailed, "the certificate of " + host + " cannot be trusted: " + certificate.Err.Error()}
+	case errors.Is(err, context.DeadlineExceeded), errors.As(err, &network) && network.Timeout():
+		return &Failure{Timeout, fmt.Sprintf("%s did not answer within %v", host, timeout)}
+	}
+	if errors.As(err, &wrapped) {
+		err = wrapped.Err
+	}
+	var op *net.OpError
+	if errors.As(err, &op) && op.Op == "dial" {
+		return &Failure{ConnectFailed, host + " cannot be reached: " + lastWords(op.Err)}
+	}
+	return &Failure{ConnectFailed, "the connection to " + host + " broke before it answered"}
+}
+
+// lastWords is the innermost error, such as "connection refused".
+func lastWords(err error) string {
+	for inner := errors.Unwrap(err); inner != nil; inner = errors.Unwrap(err) {
+		err = inner
+	}
+	return err.Error()
+}
+
+// head cuts a body to what is kept of it, and cleans what Postgres and terminals do not take.
+func head(body []byte) string {
+	text := strings.ToValidUTF8(string(body[:min(len(body), maxHead)]), "\uFFFD")
+	text = strings.ReplaceAll(text, "\x00", "\uFFFD")
+	if len(text) <= maxHead {
+		return text
+	}
+	return strings.ToValidUTF8(text[:maxHead], "")
+}
