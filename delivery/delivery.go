@@ -141,7 +141,7 @@ func (c *Client) request(ctx context.Context, m Message) (*http.Request, error) 
 
 // Failure is a delivery without an answer.
 type Failure struct {
-	Type    string // Timeout, ConnectFailed, AddressRefused or InvalidURL
+	Type    string // Timeout, ConnectFailed, AddressRefused, InvalidURL or Stopped
 	Message string // one sentence, without anything secret
 }
 
@@ -166,7 +166,7 @@ func failed(err error, host string, timeout time.Duration) *Failure {
 	case errors.As(err, &refused):
 		return &Failure{AddressRefused, host + " " + refused.Error()}
 	case errors.Is(err, context.Canceled):
-		return &Failure{ConnectFailed, "the attempt was stopped before " + host + " answered"}
+		return &Failure{"Stopped", "the attempt was stopped before " + host + " answered"}
 	case errors.As(err, &dns) && !dns.IsTimeout:
 		return &Failure{ConnectFailed, host + " does not resolve to an address"}
 	case errors.As(err, &certificate):

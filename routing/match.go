@@ -11,8 +11,9 @@ import (
 
 // Table is the routes of one file. It never changes, so it may be shared.
 type Table struct {
-	name   string
-	routes []route // in the order of the file
+	name         string
+	routes       []route // in the order of the file
+	destinations map[string]placedDestination
 }
 
 // route says what happens to the events of one provider whose type matches one of the globs, if the condition holds.
@@ -30,11 +31,10 @@ type route struct {
 // placedStep is a step and the lines that name it.
 type placedStep struct {
 	Step
-	line int // of its activity
-	at   int // where the route has it: the same, or that of use
+	forward *Forward // what Input says, of a step that forwards
+	line    int      // of its activity
+	at      int      // where the route has it: the same, or that of use
 }
-
-func newTable(name string, routes []route) *Table { return &Table{name: name, routes: routes} }
 
 func (r *route) matches(eventType string) bool {
 	return slices.ContainsFunc(r.types, func(glob string) bool { return globMatch(glob, eventType) })
@@ -114,7 +114,9 @@ func (t *Table) Without(activity string) *Table {
 	for i, r := range routes {
 		routes[i].steps = slices.DeleteFunc(slices.Clone(r.steps), func(s placedStep) bool { return s.Activity == activity })
 	}
-	return newTable(t.name, routes)
+	without := *t
+	without.routes = routes
+	return &without
 }
 
 // Routed reports whether a route names the type, be it one without steps or one whose condition may not hold.

@@ -9,7 +9,7 @@ import (
 // The keys of the file and of a route. "providers" belongs to the configuration of the providers, which
 // stands in the same file; it is not read here.
 var (
-	fileKeys  = []string{"defaults", "policies", "providers", "routes", "templates"}
+	fileKeys  = []string{"defaults", "destinations", "policies", "providers", "routes", "templates"}
 	routeKeys = []string{"continue", "name", "provider", "steps", "type", "when"}
 )
 
@@ -27,17 +27,18 @@ func Parse(name string, text []byte) (*Table, error) {
 	if err := r.err(); err != nil {
 		return nil, err
 	}
-	return newTable(name, p.routes), nil
+	return &Table{name: name, routes: p.routes, destinations: p.destinations}, nil
 }
 
 // parser is a reader with what was read so far.
 type parser struct {
 	*reader
-	defaults  declared // with the built-in ones underneath
-	policies  map[string]declared
-	templates map[string]*template
-	groups    int // parallel groups so far
-	routes    []route
+	defaults     declared // with the built-in ones underneath
+	policies     map[string]declared
+	destinations map[string]placedDestination
+	templates    map[string]*template
+	groups       int // parallel groups so far
+	routes       []route
 }
 
 func (p *parser) file(root *yaml.Node) {
@@ -53,6 +54,9 @@ func (p *parser) file(root *yaml.Node) {
 		for _, name := range keys(named) {
 			p.policies[name] = p.policy(named[name], "policy "+name, p.defaults)
 		}
+	}
+	if n := top["destinations"]; present(n) {
+		p.readDestinations(n)
 	}
 	if n := top["templates"]; present(n) {
 		p.readTemplates(n)

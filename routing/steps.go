@@ -21,6 +21,7 @@ type stepKind func(p *parser, n *yaml.Node, s *placedStep)
 // stepKinds are those keys. A step has exactly one of them.
 var stepKinds = map[string]stepKind{
 	"activity": func(p *parser, n *yaml.Node, s *placedStep) { s.Activity = p.word(n, "activity") },
+	"forward":  func(p *parser, n *yaml.Node, s *placedStep) { p.forward(n, s) },
 }
 
 // template is a named list of steps. It is read once, when it is first asked for.
@@ -163,6 +164,7 @@ func (p *parser) step(n *yaml.Node) (placedStep, bool) {
 	}
 	policy := p.named(values["policy"])
 	s.Options = p.resolve(s, layers{p.defaults, policy, p.declare(values)})
+	p.checkForward(s, values)
 	return s, s.Activity != "" && s.Name != ""
 }
 

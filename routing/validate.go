@@ -101,6 +101,9 @@ type Known struct {
 	Activities []string
 	// Off are the registered activities that cannot work as things are, each with what to write instead.
 	Off map[string]string
+	// Endpoint says what is wrong with sending to an endpoint, and what to write instead, "" for nothing. Without a URL it is
+	// what a step adds to its destination. nil asks nobody.
+	Endpoint func(Endpoint) (what, write string)
 }
 
 // Check reports routes whose provider is unknown or off, and steps whose activity is not registered, as a Problems.
@@ -124,5 +127,6 @@ func (t *Table) Check(known Known) error {
 			}
 		}
 	}
+	t.checkEndpoints(r, known.Endpoint)
 	return r.err()
 }

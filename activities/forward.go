@@ -1,0 +1,174 @@
+package activities
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"maps"
+	"net/url"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"hookflow/delivery"
+	"hookflow/event"
+	"hookflow/routing"
+
+	"go.temporal.io/sdk/activity"
+	"go.temporal.io/sdk/temporal"
+)
+
+// Forward sends events to HTTP endpoints. It is registered as forward.Post.
+type Forward struct {
+	Client *delivery.Client
+	// Destination returns a destination as it is configured now.
+	Destination func(name string) (routing.Destination, bool)
+	// Secret returns the value of the variable of a name, "" where it is not set.
+	Secret func(name string) string
+}
+
+// ForwardSecret is the variable with the signing secrets of endpoints that name no other.
+const ForwardSecret = "HOOKFLOW_FORWARD_SECRET"
+
+// ForwardResult is kept in event_steps.result, and as the result of the activity in Temporal's history. Response is
+// content: receivers quote what they were sent.
+type ForwardResult struct {
+	Status   int    `json:"status"`
+	Response string `json:"response"` // its beginning, at most 1 KiB of UTF-8
+}
+
+// The error types of a forward that does not come from an answer (those are HTTP and the status).
+const (
+	// DestinationRemoved ends a step whose destination is no longer in the configuration.
+	DestinationRemoved = "DestinationRemoved"
+	notConfigured      = "NotConfigured"
+)
+
+// Post sends the event to the endpoint. Any 2xx completes the step. 410 and the declared statuses end it; every other answer,
+// and none, is worth another attempt, which a 429 or 503 may put off by its Retry-After. The error type is HTTP and the
+// status (HTTP500), Timeout, ConnectFailed or AddressRefused; the message holds status and host, and nothing that is secret
+// or content.
+func (f *Forward) Post(ctx context.Context, e event.Event, to routing.Forward) (ForwardResult, error) {
+	endpoint, err := f.endpoint(to)
+	if err != nil {
+		return ForwardResult{}, err
+	}
+	m, err := f.message(endpoint)
+	if err != nil {
+		return ForwardResult{}, err
+	}
+	m.Event, m.Attempt = &e, int(activity.GetInfo(ctx).Attempt)
+	m.Timeout = within(ctx, m.Timeout)
+	answer, err := f.Client.Post(ctx, m)
+	var failure *delivery.Failure
+	switch {
+	case errors.As(err, &failure):
+		return ForwardResult{}, temporal.NewApplicationError(failure.Message, failure.Type)
+	case err != nil:
+		return ForwardResult{}, err
+	case answer.OK():
+		return ForwardResult{Status: answer.Status, Response: answer.Head}, nil
+	}
+	return ForwardResult{}, refusal(answer, host(endpoint.URL), endpoint.FinalStatuses)
+}
+
+// endpoint is where the step sends, as its destination stands now.
+func (f *Forward) endpoint(to routing.Forward) (routing.Endpoint, error) {
+	if to.Destination == "" {
+		return to.Endpoint, nil
+	}
+	d, ok := f.Destination(to.Destination)
+	if !ok {
+		return routing.Endpoint{}, temporal.NewNonRetryableApplicationError(
+			"the destination "+to.Destination+" is no longer configured", DestinationRemoved, nil)
+	}
+	return to.Over(d.Endpoint), nil
+}
+
+// message fills in what the environment holds.
+func (f *Forward) message(e routing.Endpoint) (delivery.Message, error) {
+	m := delivery.Message{
+		URL: e.URL, Format: delivery.Format(e.Format), Headers: maps.Clone(e.Headers), Timeout: e.Timeout.Std(), AllowPrivate: e.AllowPrivate,
+	}
+	signer, err := ForwardSigner(e, f.Secret)
+	if err != nil {
+		return m, temporal.NewApplicationError(err.Error(), notConfigured)
+	}
+	m.Signer = signer
+	for name, variable := range e.HeadersEnv {
+		value := f.Secret(variable)
+		if value == "" {
+			return m, temporal.NewApplicationError(variable+", the value of the header "+name+", is not set", notConfigured)
+		}
+		if m.Headers == nil {
+			m.Headers = map[string]string{}
+		}
+		m.Headers[name] = value
+	}
+	return m, nil
+}
+
+// ForwardSigner makes the signer of an endpoint from the variable that it names. The error names the variable and never
+// its value.
+func ForwardSigner(e routing.Endpoint, secret func(name string) string) (*delivery.Signer, error) {
+	variable := cmp.Or(e.SecretsEnv, ForwardSecret)
+	value := secret(variable)
+	if value == "" {
+		return nil, fmt.Errorf("%s, with which deliveries are signed, is not set", variable)
+	}
+	signer, err := delivery.NewSigner(strings.Split(value, ","))
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", variable, err)
+	}
+	return signer, nil
+}
+
+// within cuts a time-out so that the attempt still has time to say what happened before Temporal takes it away.
+func within(ctx context.Context, timeout time.Duration) time.Duration {
+	const rest = 500 * time.Millisecond
+	timeout = cmp.Or(timeout, delivery.DefaultTimeout)
+	if deadline, ok := ctx.Deadline(); ok {
+		timeout = min(timeout, max(time.Until(deadline)-rest, rest))
+	}
+	return timeout
+}
+
+// refusal is the error of an answer that is not a success.
+func refusal(answer delivery.Response, host string, final []int) error {
+	message := fmt.Sprintf("%s answered %d", host, answer.Status)
+	if answer.Status/100 == 3 {
+		message += ", a redirect, which is not followed: give the URL that it leads to"
+	}
+	return temporal.NewApplicationErrorWithOptions(message, httpType+strconv.Itoa(answer.Status), temporal.ApplicationErrorOptions{
+		NonRetryable:   answer.Status == 410 || slices.Contains(final, answer.Status),
+		NextRetryDelay: answer.RetryAfter,
+	})
+}
+
+const httpType = "HTTP"
+
+// host is what messages call an endpoint: the rest of its URL may be secret.
+func host(text string) string {
+	u, err := url.Parse(text)
+	if err != nil {
+		return "the receiver"
+	}
+	return u.Host
+}
+
+// SpeaksAgainst reports whether the error of a forward says that the receiver, and not one event, is in trouble: nothing
+// answered, or with 408, 429 or 5xx.
+func SpeaksAgainst(err error) bool {
+	var application *temporal.ApplicationError
+	if !errors.As(err, &application) {
+		return false
+	}
+	switch t := application.Type(); t {
+	case delivery.Timeout, delivery.ConnectFailed, delivery.AddressRefused, "HTTP408", "HTTP429":
+		return true
+	default:
+		return strings.HasPrefix(t, httpType+"5")
+	}
+}
