@@ -121,6 +121,29 @@ func (t *Table) Destinations() map[string]Destination {
 	return all
 }
 
+// Variables returns the names of the environment variables that endpoints take secrets from.
+func (t *Table) Variables() []string {
+	var names []string
+	add := func(e Endpoint) {
+		names = append(names, e.SecretsEnv)
+		for _, header := range keys(e.HeadersEnv) {
+			names = append(names, e.HeadersEnv[header])
+		}
+	}
+	for _, name := range keys(t.destinations) {
+		add(t.destinations[name].Endpoint)
+	}
+	for _, route := range t.routes {
+		for _, step := range route.steps {
+			if step.forward != nil {
+				add(step.forward.Endpoint)
+			}
+		}
+	}
+	slices.Sort(names)
+	return slices.DeleteFunc(slices.Compact(names), func(name string) bool { return name == "" })
+}
+
 // checkEndpoints reports the endpoints that cannot work as things are.
 func (t *Table) checkEndpoints(r *reader, wrong func(Endpoint) (what, write string)) {
 	if wrong == nil {

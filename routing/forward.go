@@ -147,6 +147,9 @@ func (p *parser) endpoint(values map[string]*yaml.Node, known map[string]endpoin
 // checkForward reports what a step that forwards cannot be.
 func (p *parser) checkForward(s placedStep, values map[string]*yaml.Node) {
 	if s.forward == nil {
+		if s.Activity == ForwardActivity {
+			p.report(s.line, "forward: and where to", "%s is not an activity to be named", ForwardActivity)
+		}
 		return
 	}
 	if values["name"] == nil {

@@ -12,6 +12,7 @@ import (
 	"hookflow/activities"
 	"hookflow/api"
 	"hookflow/config"
+	"hookflow/delivery"
 	"hookflow/intake"
 	"hookflow/store"
 	"hookflow/telemetry"
@@ -49,6 +50,7 @@ type plan struct {
 	temporalUI string // "" where there is none
 	api        bool
 	worker     bool
+	variable   func(name string) string // of the environment, for what routes name
 	telemetry  *telemetry.Telemetry
 	tracer     pgx.QueryTracer // for tests that count
 	now        func() time.Time
@@ -70,9 +72,12 @@ func assemble(ctx context.Context, p plan) (*app, error) {
 		stripeAPI = activities.NewStripeAPI(p.config.Stripe.APIKey, p.config.Stripe.APIURL)
 	}
 	handlers := worker.BuiltIn(a.store, stripeAPI, p.now)
+	forward := &activities.Forward{Client: delivery.New(p.now), Secret: p.variable}
+	handlers["forward"] = forward
 	if a.routes, err = newLiveRoutes(p, on, handlers.Names(), a.log); err != nil {
 		return nil, err
 	}
+	forward.Destination = a.routes.Destination
 	p.temporal.MetricsHandler = sdkMetrics{a.telemetry.Temporal}
 	if a.temporal, err = client.NewLazyClient(p.temporal); err != nil {
 		return nil, err

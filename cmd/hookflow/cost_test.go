@@ -57,6 +57,7 @@ func startInProcess(t *testing.T, yaml string) *inProcess {
 	p.namespace = testkit.Namespace(t)
 	p.app, err = assemble(t.Context(), plan{
 		config: c, api: true, worker: true, telemetry: tel, tracer: p.statements, now: time.Now,
+		variable: func(name string) string { return variables[name] },
 		temporal: client.Options{HostPort: testkit.TemporalAddress(t), Namespace: p.namespace, Logger: testkit.Quiet()},
 	})
 	require.NoError(t, err)

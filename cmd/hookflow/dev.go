@@ -206,7 +206,7 @@ func (d *devRun) assemble(ctx context.Context) (*app, error) {
 		d.say("%s", sentence)
 	}
 	return assemble(ctx, plan{
-		config: d.config, temporal: options, temporalUI: ui, api: true, worker: true, telemetry: tel, now: d.now, again: d.again,
+		config: d.config, temporal: options, temporalUI: ui, api: true, worker: true, telemetry: tel, variable: d.getenv, now: d.now, again: d.again,
 	})
 }
 

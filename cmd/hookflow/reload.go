@@ -44,6 +44,17 @@ func (l *liveRoutes) Routed(provider, eventType string) bool {
 	return l.table.Load().Routed(provider, eventType)
 }
 
+// Destination is that of the table in force.
+func (l *liveRoutes) Destination(name string) (routing.Destination, bool) {
+	d, ok := l.Destinations()[name]
+	return d, ok
+}
+
+// Destinations are those of the table in force.
+func (l *liveRoutes) Destinations() map[string]routing.Destination {
+	return l.table.Load().Destinations()
+}
+
 // reload reads the file again. A good one is in force when it returns; one with problems changes nothing, and the log
 // says each of them.
 func (l *liveRoutes) reload() {
@@ -75,7 +86,7 @@ func (l *liveRoutes) refuse(err error) {
 }
 
 // reloadable are the sections of the file that a reload puts in force.
-var reloadable = []string{"defaults", "policies", "routes", "templates"}
+var reloadable = []string{"defaults", "destinations", "policies", "routes", "templates"}
 
 // sayWhatStays logs the other sections that differ from those of the start.
 func (l *liveRoutes) sayWhatStays(file []byte) {

@@ -2,6 +2,7 @@ package main
 
 import (
 	"crypto/rand"
+	"encoding/base64"
 	"encoding/hex"
 	"errors"
 	"fmt"
@@ -11,6 +12,7 @@ import (
 	"slices"
 	"strings"
 
+	"hookflow/activities"
 	"hookflow/config"
 )
 
@@ -19,13 +21,23 @@ var devSecrets = map[string]func() string{
 	"STRIPE_WEBHOOK_SECRET": func() string { return "whsec_" + rand.Text() },
 	"TWILIO_AUTH_TOKEN":     randomHex,
 	"VAPI_WEBHOOK_SECRET":   randomHex,
-	"HOOKFLOW_API_TOKEN":    func() string { return "dev:" + rand.Text() },
+	activities.ForwardSecret: func() string {
+		return "whsec_" + base64.StdEncoding.EncodeToString([]byte(rand.Text() + rand.Text())[:32])
+	},
+	"HOOKFLOW_API_TOKEN": func() string { return "dev:" + rand.Text() },
 }
 
 func randomHex() string {
 	var b [16]byte
 	_, _ = rand.Read(b[:]) // never fails (crypto/rand)
 	return hex.EncodeToString(b[:])
+}
+
+// randomKey is a secret as Standard Webhooks writes it.
+func randomKey() string {
+	var b [32]byte
+	_, _ = rand.Read(b[:]) // never fails (crypto/rand)
+	return "whsec_" + base64.StdEncoding.EncodeToString(b[:])
 }
 
 // ensureSecrets returns the generated secrets of the data folder, after adding those that neither the environment nor

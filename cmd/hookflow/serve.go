@@ -59,7 +59,7 @@ func serve(ctx context.Context, env environment, only string, again <-chan struc
 	}
 	a, err := assemble(ctx, plan{
 		config: c, temporal: temporal, temporalUI: c.TemporalUIURL,
-		api: only != "worker", worker: only != "api", telemetry: tel, now: env.now, again: again,
+		api: only != "worker", worker: only != "api", telemetry: tel, variable: env.getenv, now: env.now, again: again,
 	})
 	if err != nil {
 		return failure("hookflow cannot start:\n%v", err)
@@ -115,7 +115,7 @@ func taken(err error, variable string) error {
 func newTelemetry(c config.Config, env environment) (*telemetry.Telemetry, error) {
 	return telemetry.Init(telemetry.Options{
 		Log: env.stderr, Text: c.Mode == config.Dev, SentryDSN: c.Sentry.DSN, TracesSampleRate: c.Sentry.TracesSampleRate,
-		Environment: environmentName(c.Mode), Release: release(), Secrets: c.Secrets(),
+		Environment: environmentName(c.Mode), Release: release(), Secrets: append(c.Secrets(), forwardSecrets(c.FileName, c.File, env.getenv)...),
 	})
 }
 

@@ -50,6 +50,9 @@ func routes(p plan, on map[string]bool, activities []string) (*routing.Table, er
 		return nil, err
 	}
 	known := routing.Known{Providers: on, Activities: activities}
+	if p.worker {
+		known.Endpoint = checkEndpoint(p.variable)
+	}
 	if c.BuiltInFile() || !p.api {
 		known.Providers = map[string]bool{}
 		for name := range on {
