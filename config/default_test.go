@@ -78,7 +78,7 @@ func TestDefaultYAML_saysWhatEachKeyDoes(t *testing.T) {
 		all = append(all, keys...)
 	}
 	for _, key := range all {
-		require.Regexp(t, regexp.MustCompile(`(?m)^ *#.*\n *(# )?(- )?`+key+`:`), string(config.DefaultYAML),
+		require.Regexp(t, regexp.MustCompile(`(?m)^ *#.*\n *(# *)?(- )?`+key+`:`), string(config.DefaultYAML),
 			"%s: write it into config/default.yaml, with a line of comment above it that says what it does", key)
 	}
 }

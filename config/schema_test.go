@@ -63,6 +63,10 @@ func TestSchema_takesWhatTheParserTakes(t *testing.T) {
 	for _, text := range []string{
 		"routes: []",
 		"routes: []\ndefaults:\npolicies:\nproviders:\ntemplates:\n",
+		"routes: []\ndestinations:\n",
+		"routes: [{provider: a, type: x, steps: [{name: b, forward: 'https://b.example.com'}, {name: c, forward: {destination: d, format: cloudevents, timeout: 5s}}]}]\n" +
+			"destinations: {d: {url: 'http://d.example.com', secrets_env: D, headers: {a: b}, headers_env: {c: D}, final_statuses: [410, 422]," +
+			" allow_private: true, rate_limit: 50/s, concurrency: 3, circuit: {failures: 0, pause: 1m}}}",
 		"routes: [{provider: a, type: x, steps: [], when: true, continue: false}]",
 		"routes: [{provider: a, type: [x, 'y.*'], when: payload.a > 1, name: some words, steps: [{parallel: [{activity: b}, {use: t}]}, {use: u}]}]\ntemplates: {t: [{activity: c}], u: [{activity: d}, {activity: e}]}",
 		"routes: [{provider: a, type: x, steps: [{activity: b, start_to_close_timeout: 1h30m, schedule_to_close_timeout: 0, heartbeat_timeout: 1.5s," +
@@ -88,6 +92,12 @@ func TestSchema_refusesWhatTheParserRefuses(t *testing.T) {
 		"routes: [{provider: a, type: x, steps: [{parallel: [{parallel: [{activity: b}]}]}]}]",
 		"routes: [{provider: a, type: x, steps: [{use: t, activity: b}]}]\ntemplates: {t: []}",
 		"routes: []\ntemplates: {t: stripe}", "routes: []\npolicies: {p: {max_attempts: 1}}",
+		"routes: [{provider: a, type: x, steps: [{forward: 'https://b.example.com'}]}]", step + "forward: 'https://b.example.com'}]}]",
+		"routes: [{provider: a, type: x, steps: [{name: b, forward: b.example.com}]}]", "routes: [{provider: a, type: x, steps: [{name: b, forward: {}}]}]",
+		"routes: [{provider: a, type: x, steps: [{name: b, forward: {destination: d, url: 'https://b.example.com'}}]}]\ndestinations: {d: {url: 'https://d.example.com'}}",
+		"routes: []\ndestinations: {d: {}}", "routes: []\ndestinations: {a.b: {url: 'https://d.example.com'}}",
+		"routes: []\ndestinations: {d: {url: 'https://d.example.com', rate_limit: 5}}", "routes: []\ndestinations: {d: {url: 'https://d.example.com', concurrency: 0}}",
+		"routes: []\ndestinations: {d: {url: 'https://d.example.com', format: xml}}", "routes: []\ndestinations: {d: {url: 'https://d.example.com', final_statuses: [200]}}",
 		step + "inline: maybe}]}]", step + "heartbeat_timeout: 5}]}]", step + "heartbeat_timeout: 3d}]}]", step + "heartbeat_timeout: -5s}]}]",
 		step + "retry_policy: never}]}]", step + "retry_policy: {backoff_coefficient: 0.5}}]}]", step + "retry_policy: {maximum_attempts: 1.5}}]}]",
 		step + "retry_polcy: {}}]}]", step + "policy: ''}]}]",

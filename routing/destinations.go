@@ -42,7 +42,10 @@ var destinationFields = map[string]func(p *parser, n *yaml.Node, d *Destination)
 	"circuit":     func(p *parser, n *yaml.Node, d *Destination) { d.Circuit = p.circuit(n) },
 }
 
-var destinationKeys = slices.Concat(keys(ownFields), keys(placeFields), keys(destinationFields))
+var (
+	destinationKeys = slices.Concat(keys(ownFields), keys(placeFields), keys(destinationFields))
+	circuitKeys     = []string{"failures", "pause"}
+)
 
 // placedDestination is a destination and the line of its name's value.
 type placedDestination struct {
@@ -100,7 +103,7 @@ func (p *parser) rate(n *yaml.Node) float64 {
 
 func (p *parser) circuit(n *yaml.Node) Circuit {
 	c := Circuit{defaultFailures, defaultPause}
-	values := p.fields(n, "circuit", []string{"failures", "pause"})
+	values := p.fields(n, "circuit", circuitKeys)
 	if v := values["failures"]; v != nil {
 		c.Failures = int(p.count(v, "failures"))
 	}

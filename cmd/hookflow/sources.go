@@ -50,9 +50,7 @@ func routes(p plan, on map[string]bool, activities []string) (*routing.Table, er
 		return nil, err
 	}
 	known := routing.Known{Providers: on, Activities: activities}
-	if p.worker {
-		known.Endpoint = checkEndpoint(p.variable)
-	}
+	known.Endpoint = checkEndpoint(p.variable, p.worker)
 	if c.BuiltInFile() || !p.api {
 		known.Providers = map[string]bool{}
 		for name := range on {
