@@ -32,8 +32,9 @@ type Forward struct {
 // ForwardSecret is the variable with the signing secrets of endpoints that name no other.
 const ForwardSecret = "HOOKFLOW_FORWARD_SECRET"
 
-// ForwardResult is kept in event_steps.result, and as the result of the activity in Temporal's history. Response is
-// content: receivers quote what they were sent.
+// ForwardResult is what a receiver answered. Response is content, since receivers quote what they were sent. That of an
+// attempt that completes is kept in event_steps.result, and as the result of the activity in Temporal's history; that of one
+// that fails in event_timeline.detail alone.
 type ForwardResult struct {
 	Status   int    `json:"status"`
 	Response string `json:"response"` // its beginning, at most 1 KiB of UTF-8
@@ -71,7 +72,7 @@ func (f *Forward) Post(ctx context.Context, e event.Event, to routing.Forward) (
 	case answer.OK():
 		return ForwardResult{Status: answer.Status, Response: answer.Head}, nil
 	}
-	return ForwardResult{}, refusal(answer, host(endpoint.URL), endpoint.FinalStatuses)
+	return ForwardResult{}, WithDetail(refusal(answer, host(endpoint.URL), endpoint.FinalStatuses), ForwardResult{answer.Status, answer.Head})
 }
 
 // endpoint is where the step sends, as its destination stands now.

@@ -3,7 +3,9 @@ package activities
 import (
 	"context"
 	"encoding/base64"
+	"encoding/json"
 	"errors"
+	"fmt"
 	"net/http"
 	"net/http/httptest"
 	"strings"
@@ -29,6 +31,7 @@ type posting struct {
 	env          *testsuite.TestActivityEnvironment
 	url          string
 	got          []*http.Request
+	detail       json.RawMessage // of the last failure
 	destinations map[string]routing.Destination
 	variables    map[string]string
 }
@@ -50,7 +53,12 @@ func newPosting(t *testing.T, answer http.HandlerFunc) *posting {
 	var suite testsuite.WorkflowTestSuite
 	suite.SetLogger(testkit.Quiet())
 	p.env = suite.NewTestActivityEnvironment()
-	p.env.RegisterActivityWithOptions(p.Forward, activity.RegisterOptions{Name: "forward."})
+	// As behind the worker's interceptor, which parts the detail from the error.
+	p.env.RegisterActivityWithOptions(func(ctx context.Context, e event.Event, to routing.Forward) (ForwardResult, error) {
+		result, err := p.Forward.Post(ctx, e, to)
+		err, p.detail = TakeDetail(err)
+		return result, err
+	}, activity.RegisterOptions{Name: routing.ForwardActivity})
 	return p
 }
 
@@ -125,6 +133,7 @@ func TestForward_answers(t *testing.T) {
 			require.Equal(t, c.delay, application.NextRetryDelay())
 			require.Contains(t, application.Message(), c.words)
 			require.Equal(t, c.against, SpeaksAgainst(err))
+			require.JSONEq(t, fmt.Sprintf(`{"status":%s,"response":"words of the receiver"}`, c.errType[len("HTTP"):]), string(p.detail))
 			for _, secret := range []string{"canary", "words of the receiver"} {
 				require.NotContains(t, err.Error(), secret)
 			}

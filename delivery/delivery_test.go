@@ -102,6 +102,13 @@ func TestPost(t *testing.T) {
 	require.Equal(t, "hookflow", q.UserAgent())
 }
 
+func verifier(t *testing.T, secret string) *providers.Declared {
+	t.Helper()
+	p, err := providers.NewDeclared("standard", *providers.KindOf("standard").Declaration, providers.Settings{Secrets: []string{secret}})
+	require.NoError(t, err)
+	return p
+}
+
 // The verifier of incoming Standard Webhooks is another implementation of the same page.
 func TestPost_signature(t *testing.T) {
 	t.Parallel()
@@ -112,11 +119,7 @@ func TestPost_signature(t *testing.T) {
 	require.NoError(t, err)
 	q := <-r.requests
 	request := &providers.Request{Header: q.Header, Body: q.body}
-	verify := func(secret string) error {
-		p, err := providers.NewStandard([]string{secret})
-		require.NoError(t, err)
-		return p.Verify(request, noon)
-	}
+	verify := func(secret string) error { return verifier(t, secret).Verify(request, noon) }
 	require.NoError(t, verify(secretOf('n')), "the new secret")
 	require.NoError(t, verify(secretOf('o')), "and the old one, while it is rotated")
 	require.Error(t, verify(secretOf('x')))
@@ -133,9 +136,7 @@ func TestPost_ed25519(t *testing.T) {
 	_, err := New(clock).Post(t.Context(), m)
 	require.NoError(t, err)
 	q := <-r.requests
-	p, err := providers.NewStandard([]string{"whpk_" + publicOf(seed)})
-	require.NoError(t, err)
-	require.NoError(t, p.Verify(&providers.Request{Header: q.Header, Body: q.body}, noon))
+	require.NoError(t, verifier(t, "whpk_"+publicOf(seed)).Verify(&providers.Request{Header: q.Header, Body: q.body}, noon))
 }
 
 func TestMessageID(t *testing.T) {
