@@ -143,7 +143,7 @@ func (m *Mirror) adopt(ctx context.Context, e event.Event, run event.Run, b stor
 	standing, err := m.Store.BeginRun(ctx, e.ID, run, b, m.Now())
 	if store.Refused(err) {
 		// jsonb holds less than JSON can say (a number of 200,000 digits). The exact body is kept all the same.
-		m.Log.Warn("a payload is beyond jsonb and is kept as a body only", "key", e.Key(), "error", err)
+		m.Log.WarnContext(ctx, "a payload is beyond jsonb and is kept as a body only", e.Attrs(), "error", err)
 		b.Payload = nil
 		standing, err = m.Store.BeginRun(ctx, e.ID, run, b, m.Now())
 	}
@@ -154,7 +154,7 @@ func (m *Mirror) adopt(ctx context.Context, e event.Event, run event.Run, b stor
 	if _, err := m.Store.InsertEvents(ctx, []store.Arrival{{Event: &e}}); err != nil {
 		return standing, err
 	}
-	m.Log.Info("an event that only Temporal had is written to the ledger", "key", e.Key())
+	m.Log.InfoContext(ctx, "an event that only Temporal had is written to the ledger", e.Attrs())
 	standing, err = m.Store.BeginRun(ctx, e.ID, run, b, m.Now())
 	if errors.Is(err, event.ErrNotFound) {
 		return standing, rowMissing(e)
@@ -182,7 +182,7 @@ func (m *Mirror) Finish(ctx context.Context, in routing.FinishInput) error {
 	end := endingOf(in)
 	taken, err := m.Store.FinishRun(ctx, in.Event.ID, in.Run, end, m.Now())
 	if store.Refused(err) {
-		m.Log.Warn("results beyond jsonb are left out of the end of a run", "key", in.Event.Key())
+		m.Log.WarnContext(ctx, "results beyond jsonb are left out of the end of a run", in.Event.Attrs())
 		for i := range end.Steps {
 			end.Steps[i].Result = nil
 		}
@@ -193,7 +193,7 @@ func (m *Mirror) Finish(ctx context.Context, in routing.FinishInput) error {
 	}
 	m.Store.Forget(in.Event.ID)
 	if !taken {
-		m.Log.Warn("the end of a run was not taken: its row is another run's", "key", in.Event.Key(), "generation", in.Run.Generation)
+		m.Log.WarnContext(ctx, "the end of a run was not taken: its row is another run's", in.Event.Attrs(), "generation", in.Run.Generation)
 		return nil
 	}
 	m.count(in.Event, in.Status, in.Steps)

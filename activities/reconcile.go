@@ -42,7 +42,7 @@ func (h *Housekeeping) openRowOf(ctx context.Context, run *commonpb.WorkflowExec
 			return store.OpenRow{}, err
 		}
 		if fresh[e.ID] {
-			h.Log.Warn("an event whose run closed before it began is written to the ledger", "key", e.Key())
+			h.Log.WarnContext(ctx, "an event whose run closed before it began is written to the ledger", e.Attrs())
 		}
 	}
 	return h.Store.FindOpen(ctx, e.ID)
@@ -161,7 +161,7 @@ func generationOf(info *workflowpb.WorkflowExecutionInfo) int {
 func (h *Housekeeping) redispatch(ctx context.Context, open store.OpenRow, why string) error {
 	done, err := h.Store.Redispatch(ctx, open)
 	if done {
-		h.Log.Warn("an event is dispatched again", "key", open.Key(), "generation", open.Generation, "why", why)
+		h.Log.WarnContext(ctx, "an event is dispatched again", open.Attrs(), "generation", open.Generation, "why", why)
 	}
 	return err
 }
@@ -172,7 +172,7 @@ func (h *Housekeeping) redispatch(ctx context.Context, open store.OpenRow, why s
 func (h *Housekeeping) regenerate(ctx context.Context, open store.OpenRow) error {
 	done, err := h.Store.Regenerate(ctx, open, h.Now())
 	if done {
-		h.Log.Warn("an event is run anew: its run completed, and the ledger has forgotten it", "key", open.Key(), "generation", open.Generation+1)
+		h.Log.WarnContext(ctx, "an event is run anew: its run completed, and the ledger has forgotten it", open.Attrs(), "generation", open.Generation+1)
 	}
 	return err
 }
@@ -182,7 +182,7 @@ func (h *Housekeeping) fail(ctx context.Context, open store.OpenRow, run event.R
 	if !done {
 		return err
 	}
-	h.Log.Warn("an event is ended as its run was", "key", open.Key(), "generation", open.Generation, "why", message)
+	h.Log.WarnContext(ctx, "an event is ended as its run was", open.Attrs(), "generation", open.Generation, "why", message)
 	if h.Failed != nil {
 		h.Failed(telemetry.Failure{
 			EventID:  telemetry.FailureID(run.OriginalRunID, open.Generation),

@@ -20,11 +20,11 @@ import (
 // stripeTimeout bounds one call of Stripe's API; the step's own start_to_close_timeout bounds all of an attempt.
 const stripeTimeout = 20 * time.Second
 
-// NewStripeAPI returns a client of Stripe's API for checkout sessions. An empty url means Stripe itself. It repeats
-// nothing by itself: the step's retry policy does.
-func NewStripeAPI(key, url string) *session.Client {
+// NewStripeAPI returns a client of Stripe's API for checkout sessions. An empty url means Stripe itself; calls go through
+// transport, nil for http.DefaultTransport. It repeats nothing by itself: the step's retry policy does.
+func NewStripeAPI(key, url string, transport http.RoundTripper) *session.Client {
 	config := &stripe.BackendConfig{
-		HTTPClient:        &http.Client{Timeout: stripeTimeout},
+		HTTPClient:        &http.Client{Timeout: stripeTimeout, Transport: transport},
 		MaxNetworkRetries: stripe.Int64(0),
 		// The SDK's own log would show the ids of requests and the text of errors.
 		LeveledLogger: &stripe.LeveledLogger{Level: stripe.LevelNull},

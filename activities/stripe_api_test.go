@@ -77,7 +77,7 @@ func TestRetrieveCheckout(t *testing.T) {
 	s, url := testkit.Store(t, store.Options{})
 	api, calls := stripeServer(t, "paid", nil)
 	once := activities.Once{Store: s, Now: time.Now}
-	stripe := &activities.Stripe{Once: once, Now: time.Now, API: activities.NewStripeAPI("sk_test_of_this_test", api)}
+	stripe := &activities.Stripe{Once: once, Now: time.Now, API: activities.NewStripeAPI("sk_test_of_this_test", api, nil)}
 	e := checkout("checkout.session.completed")
 	result, err := stripe.RetrieveCheckout(t.Context(), e)
 	require.NoError(t, err)
@@ -121,7 +121,7 @@ func TestRetrieveCheckoutRefused(t *testing.T) {
 				_, _ = w.Write([]byte(`{"error":{"type":"invalid_request_error","message":"canary of the customer"}}`))
 				return true
 			})
-			stripe := &activities.Stripe{Once: activities.Once{Store: s, Now: time.Now}, Now: time.Now, API: activities.NewStripeAPI("sk_test_of_this_test", api)}
+			stripe := &activities.Stripe{Once: activities.Once{Store: s, Now: time.Now}, Now: time.Now, API: activities.NewStripeAPI("sk_test_of_this_test", api, nil)}
 			_, err := stripe.RetrieveCheckout(t.Context(), checkout("checkout.session.completed"))
 			var application *temporal.ApplicationError
 			require.True(t, errors.As(err, &application), "%v", err)

@@ -163,7 +163,7 @@ func (a *API) answer(c *gin.Context, g *gate, e *event.Event, outcome event.Outc
 		writeJSON(c, http.StatusOK, "application/json", receipt{ID: e.ID, Key: e.Key(), Outcome: outcome})
 		return
 	}
-	a.warn(c, g, own.Warning, slog.String("event", e.ID), slog.String("type", e.Type))
+	a.warn(c, g, own.Warning, e.Attrs(), slog.String("type", e.Type))
 	writeOwn(c, own)
 }
 

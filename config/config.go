@@ -42,6 +42,7 @@ type Config struct {
 	Twilio Twilio
 	Vapi   Vapi
 	Sentry Sentry
+	Traces Traces
 
 	// DatabaseURL is Postgres; in dev empty means the private server.
 	DatabaseURL string
@@ -96,6 +97,8 @@ type Vapi struct {
 type Sentry struct {
 	DSN              string
 	TracesSampleRate float64 // 0 to 1
+	// Environment and Release are what Sentry calls where this runs and which version; empty: the program's own words.
+	Environment, Release string
 }
 
 // Token opens /v1. Name is the author of what its holder does; empty where none was given.
@@ -116,6 +119,9 @@ func (c Config) Secrets() []string {
 	all := slices.Concat(c.Stripe.Secrets, c.Twilio.AuthTokens, c.Vapi.Secrets, []string{c.Stripe.APIKey, c.Sentry.DSN})
 	for _, t := range c.APITokens {
 		all = append(all, t.Secret)
+	}
+	for _, value := range c.Traces.Headers {
+		all = append(all, value)
 	}
 	return slices.DeleteFunc(all, func(s string) bool { return s == "" })
 }
@@ -152,7 +158,10 @@ func Load(mode Mode, getenv func(string) string, readFile func(string) ([]byte, 
 		Sentry: Sentry{
 			DSN:              v.dsn("SENTRY_DSN"),
 			TracesSampleRate: v.share("SENTRY_TRACES_SAMPLE_RATE"),
+			Environment:      getenv("SENTRY_ENVIRONMENT"),
+			Release:          getenv("SENTRY_RELEASE"),
 		},
+		Traces:            v.traces(),
 		DatabaseURL:       v.databaseURL("DATABASE_URL", mode),
 		TemporalAddress:   getenv("TEMPORAL_ADDRESS"),
 		TemporalNamespace: getenv("TEMPORAL_NAMESPACE"),

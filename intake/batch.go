@@ -9,6 +9,8 @@ import (
 
 	"hookflow/event"
 	"hookflow/store"
+
+	"go.opentelemetry.io/otel/trace"
 )
 
 const (
@@ -34,7 +36,8 @@ var errLedgerAway = errors.New("the ledger does not answer")
 type arrival struct {
 	event   *event.Event
 	verdict chan verdict // buffered, so that a writer never waits for a request that gave up
-	rest    []*arrival   // the other events of a delivery of many: they go into the same statement
+	trace   trace.SpanContext
+	rest    []*arrival // the other events of a delivery of many: they go into the same statement
 }
 
 type verdict struct {
@@ -44,7 +47,7 @@ type verdict struct {
 
 // write hands e to a batch and waits for the verdict. errLedgerAway means: unknown, try the second place.
 func (in *Intake) write(ctx context.Context, e *event.Event) (event.Outcome, error) {
-	a := &arrival{event: e, verdict: make(chan verdict, 1)}
+	a := &arrival{event: e, verdict: make(chan verdict, 1), trace: trace.SpanContextFromContext(ctx)}
 	select {
 	case in.arrivals <- a:
 	case <-ctx.Done():
@@ -62,7 +65,7 @@ func (in *Intake) write(ctx context.Context, e *event.Event) (event.Outcome, err
 func (in *Intake) writeAll(ctx context.Context, events []event.Event, kept []int, outcomes []event.Outcome) error {
 	all := make([]*arrival, len(kept))
 	for i, place := range kept {
-		all[i] = &arrival{event: &events[place], verdict: make(chan verdict, 1)}
+		all[i] = &arrival{event: &events[place], verdict: make(chan verdict, 1), trace: trace.SpanContextFromContext(ctx)}
 	}
 	first := *all[0]
 	first.rest = all[1:]
@@ -183,7 +186,7 @@ func (in *Intake) settle(batch []*arrival, firsts map[string]*arrival, rows []st
 		switch {
 		case fresh[row.ID] && leased:
 			in.Store.Remember(*row.Event)
-			in.queues.push(queued{Event: row.Ref(), leaseUntil: row.LeaseUntil})
+			in.queues.push(queued{Event: row.Ref(), leaseUntil: row.LeaseUntil, trace: firsts[row.ID].trace})
 		case fresh[row.ID]:
 			in.queues.nudge()
 		case leased:

@@ -93,11 +93,11 @@ func (in *Intake) startDirectly(ctx context.Context, e *event.Event) error {
 		return err
 	case errors.Is(err, errRefused):
 		in.temporal.report(true)
-		in.Log.Error("Temporal refused a run", "key", e.Key(), "error", err)
+		in.Log.ErrorContext(ctx, "Temporal refused a run", e.Attrs(), "error", err)
 		return event.ErrUnavailable
 	}
 	in.temporal.report(false)
-	in.Log.Warn("an event could not be kept anywhere", "key", e.Key(), "error", err)
+	in.Log.WarnContext(ctx, "an event could not be kept anywhere", e.Attrs(), "error", err)
 	return event.ErrUnavailable
 }
 

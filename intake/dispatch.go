@@ -6,6 +6,8 @@ import (
 	"time"
 
 	"hookflow/store"
+
+	"go.opentelemetry.io/otel/trace"
 )
 
 const (
@@ -35,10 +37,19 @@ func (in *Intake) startQueued(ctx context.Context) {
 		leave := in.pressure.enter(ctx)
 		in.marks.starting(next.ID)
 		// A start under way is finished even by a stopping process: an answer is worth the three seconds at most.
-		err := in.start(context.WithoutCancel(ctx), &next.Event, nil, !more)
-		in.note(next, err)
+		starting := next.within(context.WithoutCancel(ctx))
+		in.note(starting, next, in.start(starting, &next.Event, nil, !more))
 		leave()
 	}
+}
+
+// within returns ctx within the trace of the request that brought the event. What the relay starts begins a trace of its
+// own: the row does not know the request's.
+func (q *queued) within(ctx context.Context) context.Context {
+	if !q.trace.IsValid() {
+		return ctx
+	}
+	return trace.ContextWithSpanContext(ctx, q.trace)
 }
 
 // awaitTemporal waits until the breaker lets a start through. It returns false when the row is no longer this process's.
@@ -58,7 +69,7 @@ func (in *Intake) awaitTemporal(ctx context.Context, next queued) bool {
 }
 
 // note records how a start ended; the rows hear of it in batches.
-func (in *Intake) note(next queued, err error) {
+func (in *Intake) note(ctx context.Context, next queued, err error) {
 	switch {
 	case err == nil:
 		in.temporal.report(true)
@@ -76,7 +87,7 @@ func (in *Intake) note(next queued, err error) {
 	case errors.Is(err, errRefused):
 		in.temporal.report(true)
 		in.Metrics.Dispatched("refused")
-		in.refuse(next, err)
+		in.refuse(ctx, next, err)
 	default:
 		in.temporal.report(false)
 		in.Metrics.Dispatched("unavailable")
@@ -89,17 +100,17 @@ func (in *Intake) postpone(next queued, pause time.Duration, refusal string) {
 }
 
 // refuse repeats a refused start for a day, then fails the event with the reason.
-func (in *Intake) refuse(next queued, reason error) {
-	in.Log.Error("Temporal refuses a run", "key", next.Key(), "error", reason)
+func (in *Intake) refuse(ctx context.Context, next queued, reason error) {
+	in.Log.ErrorContext(ctx, "Temporal refuses a run", next.Attrs(), "error", reason)
 	if next.refusedSince.IsZero() || in.Now().Sub(next.refusedSince) < refusedFor {
 		in.postpone(next, min(time.Second<<min(next.attempts, 10), maxRefusalPause), reason.Error())
 		return
 	}
 	in.marks.drop(next.ID)
-	ctx, cancel := context.WithTimeout(context.Background(), in.LedgerTimeout)
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), in.LedgerTimeout)
 	defer cancel()
 	if err := in.Store.FailDispatch(ctx, next.Event, reason.Error(), in.Now()); err != nil {
-		in.Log.Warn("a refused event could not be failed yet", "key", next.Key(), "error", err)
+		in.Log.WarnContext(ctx, "a refused event could not be failed yet", next.Attrs(), "error", err)
 	}
 }
 

@@ -5,6 +5,8 @@ import (
 	"time"
 
 	"hookflow/event"
+
+	"go.opentelemetry.io/otel/trace"
 )
 
 // queueRoom bounds the starts that wait in memory per provider: what a Temporal that takes 40 a second takes from several
@@ -15,6 +17,7 @@ const queueRoom = 128
 type queued struct {
 	event.Event
 	leaseUntil   time.Time
+	trace        trace.SpanContext // of the request; none where the relay found the row
 	attempts     int
 	refusedSince time.Time
 }

@@ -31,7 +31,7 @@ func FailureID(runID string, generation int) string {
 	return hex.EncodeToString(sum[:16])
 }
 
-// CaptureFinalFailure reports an event that failed for good. Failures of one step with one type of error are one issue.
+// CaptureFinalFailure reports an event that failed for good. Failures of one step on one type of event are one issue.
 func (t *Telemetry) CaptureFinalFailure(f Failure) {
 	if t.hub == nil {
 		return
@@ -41,7 +41,7 @@ func (t *Telemetry) CaptureFinalFailure(f Failure) {
 	e.Level = sentry.LevelError
 	e.Transaction = f.Provider + " " + f.Step
 	e.Exception = []sentry.Exception{{Type: f.ErrorType, Value: f.Message}}
-	e.Fingerprint = []string{"event failed", f.Provider, f.Step, f.ErrorType}
+	e.Fingerprint = []string{"event failed", f.Provider, f.Type, f.Step}
 	e.Tags = map[string]string{
 		"provider": f.Provider, "event_type": f.Type, "step": f.Step, "error_type": f.ErrorType, "workflow_id": f.WorkflowID,
 	}
@@ -72,6 +72,7 @@ func (t *Telemetry) CaptureWorkPanic(f Failure, value any) {
 	hub.Scope().SetTags(map[string]string{
 		"provider": f.Provider, "event_type": f.Type, "step": f.Step, "workflow_id": f.WorkflowID,
 	})
+	hub.Scope().SetFingerprint([]string{"panic", f.Provider, f.Type, f.Step})
 	hub.RecoverWithContext(context.Background(), value)
 }
 

@@ -17,13 +17,17 @@ const bodyKey = "telemetry.body"
 // panicked is the key of an *atomic.Bool: Sentry's middleware saw the request panic.
 type panicked struct{}
 
-// Gin returns Sentry's middleware for a gin engine: panics and, where sampled, timings, under the route's name. It
-// panics again after a panic, so a recovery stands outside of it. Without a DSN there is none.
+// Gin returns the middleware for a gin engine: a span per request where traces are on, and with a DSN Sentry's: panics
+// and, where sampled, timings, under the route's name. It panics again after a panic, so a recovery stands outside of it.
 func (t *Telemetry) Gin() []gin.HandlerFunc {
-	if t.hub == nil {
-		return nil
+	var chain []gin.HandlerFunc
+	if t.tracing != nil {
+		chain = append(chain, t.traceRequest)
 	}
-	return []gin.HandlerFunc{t.beforeSentry, sentrygin.New(sentrygin.Options{Repanic: true}), afterSentry}
+	if t.hub == nil {
+		return chain
+	}
+	return append(chain, t.beforeSentry, sentrygin.New(sentrygin.Options{Repanic: true}), afterSentry)
 }
 
 // beforeSentry gives the request a hub of its own. Senders take no part in our traces: the headers for that, which would

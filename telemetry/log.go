@@ -55,7 +55,7 @@ func (r redactor) attr(groups []string, a slog.Attr) slog.Attr {
 func newLog(o Options, secrets redactor) *slog.Logger {
 	options := &slog.HandlerOptions{Level: cmp.Or(o.Level, slog.Leveler(slog.LevelInfo)), ReplaceAttr: secrets.attr}
 	if o.Text {
-		return slog.New(slog.NewTextHandler(o.Log, options))
+		return slog.New(traced{slog.NewTextHandler(o.Log, options)})
 	}
-	return slog.New(slog.NewJSONHandler(o.Log, options))
+	return slog.New(traced{slog.NewJSONHandler(o.Log, options)})
 }

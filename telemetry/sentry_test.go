@@ -53,7 +53,7 @@ func TestCaptureFinalFailure(t *testing.T) {
 	require.Equal(t, "v1", e.Release)
 	require.Equal(t, "production", e.Environment)
 	require.Equal(t, "box", e.ServerName)
-	require.Equal(t, []string{"event failed", "stripe", "record", "InvalidPayload"}, e.Fingerprint)
+	require.Equal(t, []string{"event failed", "stripe", "checkout.session.completed", "record"}, e.Fingerprint)
 	require.Equal(t, "stripe", e.Tags["provider"])
 	require.Equal(t, "checkout.session.completed", e.Tags["event_type"])
 	require.Equal(t, "record", e.Tags["step"])

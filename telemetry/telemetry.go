@@ -12,6 +12,7 @@ import (
 
 	"github.com/getsentry/sentry-go"
 	"github.com/prometheus/client_golang/prometheus"
+	sdktrace "go.opentelemetry.io/otel/sdk/trace"
 )
 
 // Options is what Init works with. Only Log is required.
@@ -28,6 +29,9 @@ type Options struct {
 	TracesSampleRate float64
 	// Transport replaces Sentry's own in tests.
 	Transport sentry.Transport
+
+	// Traces says where spans go.
+	Traces Traces
 
 	// Release is the version of the program, Environment where it runs (production, dev), ServerName which machine.
 	Release, Environment, ServerName string
@@ -47,7 +51,8 @@ type Telemetry struct {
 	Temporal Measurements
 
 	registry *prometheus.Registry
-	hub      *sentry.Hub // nil without a DSN
+	hub      *sentry.Hub              // nil without a DSN
+	tracing  *sdktrace.TracerProvider // nil while traces are off
 }
 
 // Init sets everything up. It returns an error for a DSN that is none; the error does not show it.
@@ -63,6 +68,9 @@ func Init(o Options) (*Telemetry, error) {
 	t := &Telemetry{Log: newLog(o, secrets), hub: hub, registry: newRegistry(o.Release)}
 	t.Door, t.Intake, t.Steps = newDoor(t.registry), newIntake(t.registry), newSteps(t.registry)
 	t.Temporal = newMeasurements(t.registry)
+	if t.tracing, err = newTracing(o, t.Log); err != nil {
+		return nil, fmt.Errorf("spans cannot be sent: %s", secrets.text(err.Error()))
+	}
 	return t, nil
 }
 
@@ -72,11 +80,16 @@ func (t *Telemetry) Metrics() http.Handler { return metricsHandler(t.registry, t
 // Flush sends what waits to be sent, for as long as timeout at most, and ends the sending: it is the last call. It
 // returns false if something was left.
 func (t *Telemetry) Flush(timeout time.Duration) bool {
+	ctx, cancel := context.WithTimeout(context.Background(), timeout)
+	defer cancel()
+	traced := t.tracing == nil || t.tracing.Shutdown(ctx) == nil
+	return t.flushSentry(ctx) && traced
+}
+
+func (t *Telemetry) flushSentry(ctx context.Context) bool {
 	if t.hub == nil {
 		return true
 	}
-	ctx, cancel := context.WithTimeout(context.Background(), timeout)
-	defer cancel()
 	sent := t.hub.FlushWithContext(ctx)
 	closed := make(chan struct{})
 	go func() {

@@ -15,6 +15,8 @@ import (
 	"hookflow/store"
 	"hookflow/telemetry"
 
+	"go.opentelemetry.io/otel/attribute"
+	"go.opentelemetry.io/otel/trace"
 	"go.temporal.io/sdk/activity"
 	"go.temporal.io/sdk/interceptor"
 	"go.temporal.io/sdk/temporal"
@@ -63,6 +65,10 @@ func (a *attempt) ExecuteActivity(ctx context.Context, in *interceptor.ExecuteAc
 	}
 	in.Args[0] = whole
 	began := a.now()
+	if span := trace.SpanFromContext(ctx); span.IsRecording() {
+		span.SetAttributes(attribute.String("hookflow.event_id", whole.ID), attribute.String("hookflow.provider", whole.Provider),
+			attribute.String("hookflow.event_type", whole.Type), attribute.String("hookflow.step", whole.Step))
+	}
 	defer a.panics.unwinding(activity.GetInfo(ctx).WorkflowExecution.RunID+"/"+whole.Step, telemetry.Failure{
 		Provider: whole.Provider, Type: whole.Type, Step: whole.Step, WorkflowID: whole.WorkflowID(),
 	}, func(value any) {
@@ -176,6 +182,6 @@ func (a *attempt) note(ctx context.Context, e *event.Event, began time.Time, fai
 	detached, cancel := context.WithTimeout(context.WithoutCancel(ctx), noteTime)
 	defer cancel()
 	if err := a.store.RecordFailure(detached, e, failed, now); err != nil {
-		a.log.Warn("a failed attempt could not be noted", "key", e.Key(), "step", e.Step, "error", err)
+		a.log.WarnContext(ctx, "a failed attempt could not be noted", e.Attrs(), "step", e.Step, "error", err)
 	}
 }

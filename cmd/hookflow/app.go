@@ -69,7 +69,7 @@ func assemble(ctx context.Context, p plan) (*app, error) {
 	}
 	var stripeAPI *session.Client
 	if p.config.Stripe.APIKey != "" {
-		stripeAPI = activities.NewStripeAPI(p.config.Stripe.APIKey, p.config.Stripe.APIURL)
+		stripeAPI = activities.NewStripeAPI(p.config.Stripe.APIKey, p.config.Stripe.APIURL, p.telemetry.Transport(nil))
 	}
 	handlers := worker.BuiltIn(a.store, stripeAPI, p.now)
 	forward := &activities.Forward{Client: delivery.New(p.now), Secret: p.variable}
@@ -79,6 +79,9 @@ func assemble(ctx context.Context, p plan) (*app, error) {
 	}
 	forward.Destination = a.routes.Destination
 	p.temporal.MetricsHandler = sdkMetrics{a.telemetry.Temporal}
+	if err = traceRuns(&p.temporal, a.telemetry); err != nil {
+		return nil, err
+	}
 	if a.temporal, err = client.NewLazyClient(p.temporal); err != nil {
 		return nil, err
 	}

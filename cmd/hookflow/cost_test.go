@@ -5,6 +5,7 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"maps"
 	"net"
 	"net/http"
 	"os"
@@ -37,6 +38,12 @@ type inProcess struct {
 // startInProcess runs API and worker with the routes of yaml ("" for the built-in ones) until the test ends.
 func startInProcess(t *testing.T, yaml string) *inProcess {
 	t.Helper()
+	return startInProcessWith(t, yaml, nil)
+}
+
+// startInProcessWith adds variables to the environment.
+func startInProcessWith(t *testing.T, yaml string, more map[string]string) *inProcess {
+	t.Helper()
 	p := &inProcess{statements: &testkit.Statements{Ignore: func(sql string) bool {
 		// The relay's look and the count of the backlog, every few seconds whatever arrives.
 		return strings.Contains(sql, "RECURSIVE") || strings.Contains(sql, "min(received_at)")
@@ -45,6 +52,7 @@ func startInProcess(t *testing.T, yaml string) *inProcess {
 		"STRIPE_WEBHOOK_SECRET": testSecret, "DATABASE_URL": testkit.Database(t), "HOOKFLOW_API_TOKEN": "0123456789abcdef",
 		"HOOKFLOW_HTTP_ADDR": "127.0.0.1:0", "HOOKFLOW_OPS_ADDR": "127.0.0.1:0",
 	}
+	maps.Copy(variables, more)
 	if yaml != "" {
 		file := t.TempDir() + "/hookflow.yaml"
 		require.NoError(t, os.WriteFile(file, []byte(yaml), 0o600))
@@ -52,7 +60,7 @@ func startInProcess(t *testing.T, yaml string) *inProcess {
 	}
 	c, err := config.Load(config.Serve, func(name string) string { return variables[name] }, os.ReadFile)
 	require.NoError(t, err)
-	tel, err := telemetry.Init(telemetry.Options{Log: io.Discard})
+	tel, err := telemetry.Init(telemetry.Options{Log: io.Discard, Traces: telemetry.Traces(c.Traces)})
 	require.NoError(t, err)
 	p.namespace = testkit.Namespace(t)
 	p.app, err = assemble(t.Context(), plan{

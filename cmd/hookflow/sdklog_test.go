@@ -2,17 +2,39 @@ package main
 
 import (
 	"bytes"
+	"errors"
 	"log/slog"
 	"testing"
 
+	"hookflow/event"
+
 	"github.com/stretchr/testify/require"
+	sdklog "go.temporal.io/sdk/log"
+	"go.temporal.io/sdk/temporal"
 )
 
-func TestResultsStayOutOfTheLog(t *testing.T) {
+// The SDK's lines look like ours: the same names, the event beside the run, and nothing that a handler returned or said.
+func TestSDKLog(t *testing.T) {
 	t.Parallel()
-	var out bytes.Buffer
-	log := newSDKLog(slog.New(slog.NewJSONHandler(&out, nil)))
-	log.Info("Activity complete after timeout.", "WorkflowID", "stripe:evt_1", "Result", "canary", "Attempt", 2)
-	require.NotContains(t, out.String(), "canary")
-	require.Contains(t, out.String(), `"WorkflowID":"stripe:evt_1","Attempt":2`)
+	for name, c := range map[string]struct {
+		keyvals []any
+		want    string
+	}{
+		"a result":           {[]any{"WorkflowID", "stripe:evt_1", "Result", "canary", "Attempt", 2}, `"event_id":"` + event.ID("stripe:evt_1") + `","workflow_id":"stripe:evt_1","attempt":2}`},
+		"a handler's error":  {[]any{"ActivityType", "a.B", "Error", temporal.NewApplicationError("canary", "Refused")}, `"activity_type":"a.B","error_type":"Refused"}`},
+		"a handler's panic":  {[]any{"LocalActivityType", "a.B", "PanicError", "canary", "PanicStack", "main.go:1"}, `"local_activity_type":"a.B","panic_stack":"main.go:1"}`},
+		"the SDK's error":    {[]any{"TaskQueue", "hookflow", "Error", errors.New("no such namespace")}, `"task_queue":"hookflow","error":"no such namespace"}`},
+		"a workflow's panic": {[]any{"WorkflowType", "StripeWebhook", "PanicError", "nil map"}, `"workflow_type":"StripeWebhook","panic_error":"nil map"}`},
+		"a hashed id":        {[]any{"WorkflowID", "stripe:sha256-00", "RunID", "r", "TraceID", "t"}, `"workflow_id":"stripe:sha256-00","run_id":"r","trace_id":"t"}`},
+		"housekeeping":       {[]any{"WorkflowID", "hookflow-reconcile-2026"}, `"msg":"m","workflow_id":"hookflow-reconcile-2026"}`},
+	} {
+		var out bytes.Buffer
+		log := newSDKLog(slog.New(slog.NewJSONHandler(&out, nil)))
+		log.Info("m", c.keyvals...)
+		require.Contains(t, out.String(), c.want, name)
+		require.NotContains(t, out.String(), "canary", name)
+		out.Reset()
+		sdklog.With(log, c.keyvals...).Warn("m")
+		require.Contains(t, out.String(), c.want, name)
+	}
 }

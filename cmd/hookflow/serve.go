@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -115,7 +116,8 @@ func taken(err error, variable string) error {
 func newTelemetry(c config.Config, env environment) (*telemetry.Telemetry, error) {
 	return telemetry.Init(telemetry.Options{
 		Log: env.stderr, Text: c.Mode == config.Dev, SentryDSN: c.Sentry.DSN, TracesSampleRate: c.Sentry.TracesSampleRate,
-		Environment: environmentName(c.Mode), Release: release(), Secrets: append(c.Secrets(), forwardSecrets(c.FileName, c.File, env.getenv)...),
+		Environment: cmp.Or(c.Sentry.Environment, environmentName(c.Mode)), Release: cmp.Or(c.Sentry.Release, release()),
+		Secrets: append(c.Secrets(), forwardSecrets(c.FileName, c.File, env.getenv)...), Traces: telemetry.Traces(c.Traces),
 	})
 }
 
