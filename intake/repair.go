@@ -141,7 +141,7 @@ func (in *Intake) Cancel(ctx context.Context, id, author string) error {
 			return err
 		}
 		if open.Status == event.Processing {
-			err := temporalError(in.Temporal.CancelWorkflow(ctx, open.WorkflowID, ""), errNoRun)
+			err := in.cancelRun(ctx, open.WorkflowID)
 			if err == nil {
 				in.tell(ctx, open, event.Cancelled, author)
 			}
@@ -155,6 +155,19 @@ func (in *Intake) Cancel(ctx context.Context, id, author string) error {
 		}
 	}
 	return event.ErrUnavailable
+}
+
+// cancelRun asks the running run of a workflow ID to end. It returns errNoRun where there is none: Temporal itself takes a
+// cancellation of a closed run for done.
+func (in *Intake) cancelRun(ctx context.Context, workflowID string) error {
+	newest, err := in.Temporal.DescribeWorkflowExecution(ctx, workflowID, "")
+	if err != nil {
+		return temporalError(err, errNoRun)
+	}
+	if newest.WorkflowExecutionInfo.Status != enums.WORKFLOW_EXECUTION_STATUS_RUNNING {
+		return errNoRun
+	}
+	return temporalError(in.Temporal.CancelWorkflow(ctx, workflowID, newest.WorkflowExecutionInfo.Execution.RunId), errNoRun)
 }
 
 // errNoRun: Temporal knows no running run of a workflow ID.
