@@ -1,0 +1,54 @@
+-- Takes the events of rails_webhook_events into the ledger, under the keys that hookflow gives them, so that a copy which a
+-- provider still sends is a duplicate. Safe to run again: what is there stays as it is.
+--
+--   psql "$DATABASE_URL" -1 -v ON_ERROR_STOP=1 -f docs/rails/import.sql
+--
+-- What was done or has failed is history; everything else becomes pending, and hookflow runs it at once. So stop Rails'
+-- workers first: what they still do would be done twice.
+CREATE TEMP TABLE rails_ready ON COMMIT DROP AS
+SELECT DISTINCT ON (provider, event_id)
+       -- event.ID: a uuid of version 8 made from the SHA-256 of the key
+       encode(set_byte(set_byte(hash, 6, get_byte(hash, 6) & 15 | 128), 8, get_byte(hash, 8) & 63 | 128), 'hex')::uuid AS id,
+       provider, event_id, coalesce(nullif(event_type, ''), 'unknown') AS event_type,
+       -- event.WorkflowID: the key, or the hash of an id that is long or not printable ASCII
+       CASE WHEN octet_length(event_id) <= 200 AND event_id ~ '^[ -~]+$' THEN provider || ':' || event_id
+            ELSE provider || ':sha256-' || encode(sha256(convert_to(event_id, 'UTF8')), 'hex') END AS workflow_id,
+       (CASE WHEN lower(status) IN ('completed', 'processed', 'succeeded', 'success', 'done', 'skipped', 'ignored') THEN 'completed'
+             WHEN lower(status) IN ('failed', 'error', 'errored', 'dead') THEN 'failed'
+             ELSE 'pending' END)::webhook_status AS status,
+       coalesce(payload, '{}') AS payload, error, received_at, finished_at, rails_id
+  FROM (SELECT *, substr(sha256(convert_to(provider || ':' || event_id, 'UTF8')), 1, 16) AS hash FROM rails_webhook_events) AS staged
+ WHERE provider ~ '^[A-Za-z0-9][A-Za-z0-9-]{0,39}$'
+   -- event.CheckID
+   AND octet_length(event_id) BETWEEN 1 AND 1024 AND event_id !~ '[\u0001-\u001f\u007f-\u009f]'
+ ORDER BY provider, event_id, received_at;
+
+-- The body is the payload as jsonb writes it: the bytes that were signed are gone, so no signature fits it any more.
+CREATE TEMP TABLE rails_taken ON COMMIT DROP AS
+WITH taken AS (
+    INSERT INTO webhook_events (id, provider, scheme, event_id, event_type, status, workflow_id, last_error, last_error_type,
+                                received_at, finished_at)
+    SELECT id, provider, provider, event_id, event_type, status, workflow_id,
+           CASE WHEN status = 'failed' THEN coalesce(error, 'failed in Rails') END,
+           CASE WHEN status = 'failed' THEN 'ImportedFromRails' END,
+           received_at, CASE WHEN status <> 'pending' THEN coalesce(finished_at, received_at) END
+      FROM rails_ready
+        ON CONFLICT (provider, event_id) DO NOTHING
+    RETURNING id, status
+), bodies AS (
+    INSERT INTO webhook_bodies (id, headers, content_type, body)
+    SELECT id, jsonb_strip_nulls(jsonb_build_object('Rails-Id', rails_id)), 'application/json', convert_to(payload::text, 'UTF8')
+      FROM rails_ready JOIN taken USING (id)
+), payloads AS ( -- a run writes its own
+    INSERT INTO webhook_payloads (id, payload)
+    SELECT id, payload FROM rails_ready JOIN taken USING (id) WHERE taken.status <> 'pending'
+)
+SELECT id, status FROM taken;
+
+SELECT (SELECT count(*) FROM rails_webhook_events)                     AS exported,
+       (SELECT count(*) FROM rails_taken)                              AS taken,
+       (SELECT count(*) FROM rails_taken WHERE status = 'completed')   AS completed,
+       (SELECT count(*) FROM rails_taken WHERE status = 'failed')      AS failed,
+       (SELECT count(*) FROM rails_taken WHERE status = 'pending')     AS pending,
+       (SELECT count(*) FROM rails_ready) - (SELECT count(*) FROM rails_taken)          AS known_before,
+       (SELECT count(*) FROM rails_webhook_events) - (SELECT count(*) FROM rails_ready) AS left_out; -- an id or a provider that hookflow cannot hold, or one twice
