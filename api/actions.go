@@ -35,6 +35,7 @@ func onEvent(actions map[string]action) gin.HandlerFunc {
 func (a *API) routeEvents(v1 gin.IRoutes) {
 	const event = "/events/*id"
 	v1.GET("/events", a.listEvents)
+	v1.GET("/stats", a.countEvents)
 	v1.GET(event, a.showEvent)
 	v1.POST(event, onEvent(map[string]action{"replay": a.replayEvent, "retry": a.retryEvent, "cancel": a.cancelEvent}))
 }

@@ -32,6 +32,8 @@ type Ledger interface {
 	List(ctx context.Context, f event.Filter) (event.Page, error)
 	// Find returns event.ErrNotFound for an unknown id.
 	Find(ctx context.Context, id string) (event.Detail, error)
+	// Count returns event.ErrTooBroad or event.ErrTooMany for a question that must be narrowed.
+	Count(ctx context.Context, c event.Counting) ([]event.Bucket, error)
 }
 
 // Repairs does to one event what an operator asks for, in the name of author, and answers with its record as it stands

@@ -169,16 +169,23 @@ func (d *door) Ignored(provider, eventType string) {
 }
 
 type fakeLedger struct {
-	filter  event.Filter
-	asked   string
-	page    event.Page
-	detail  event.Detail
-	failing error
+	counting event.Counting
+	buckets  []event.Bucket
+	filter   event.Filter
+	asked    string
+	page     event.Page
+	detail   event.Detail
+	failing  error
 }
 
 func (l *fakeLedger) List(_ context.Context, f event.Filter) (event.Page, error) {
 	l.filter = f
 	return l.page, l.failing
+}
+
+func (l *fakeLedger) Count(_ context.Context, c event.Counting) ([]event.Bucket, error) {
+	l.counting = c
+	return l.buckets, l.failing
 }
 
 func (l *fakeLedger) Find(_ context.Context, id string) (event.Detail, error) {

@@ -16,7 +16,7 @@ type listing struct {
 	NextCursor *string        `json:"next_cursor"`
 }
 
-// listEvents answers GET /v1/events: newest first, a page at a time.
+// listEvents answers GET /v1/events: a page at a time.
 func (a *API) listEvents(c *gin.Context) {
 	filter, err := parseFilter(c.Request.URL.RawQuery, a.Now())
 	if err != nil {

@@ -140,6 +140,7 @@ func TestLedgerErrors(t *testing.T) {
 		"replay over":   {event.ErrReplayOver, 409, "replay_over"},
 		"temporal away": {errors.Join(event.ErrTemporalUnavailable, errors.New("at 10.1.2.3")), 503, "temporal_unavailable"},
 		"erased":        {event.ErrErased, 410, "event_erased"},
+		"too many":      {event.ErrTooMany, 400, "answer_too_large"},
 		"too broad":     {event.ErrTooBroad, 400, "query_too_broad"},
 		"away":          {event.ErrUnavailable, 503, "unavailable"},
 		"refused":       {&net.OpError{Op: "dial", Err: errors.New("refused at 10.1.2.3")}, 503, "unavailable"},
@@ -148,7 +149,7 @@ func TestLedgerErrors(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			for _, target := range []string{"GET /v1/events", "GET /v1/events/acme:1", "POST /v1/events/acme:1/replay", "GET /v1/replays"} {
+			for _, target := range []string{"GET /v1/events", "GET /v1/stats", "GET /v1/events/acme:1", "POST /v1/events/acme:1/replay", "GET /v1/replays"} {
 				d := newDoor(t)
 				d.ledger.failing, d.repairs.failing, d.replays.failing = test.err, test.err, test.err
 				method, path, _ := strings.Cut(target, " ")

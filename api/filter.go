@@ -19,10 +19,10 @@ const (
 	maxDays      = 36500
 )
 
-// parameter sets its part of the filter from one value. It returns what is wrong with the value, "" if nothing is.
-type parameter func(f *event.Filter, value string, now time.Time) string
+// parameter sets its part of a question from one value. It returns what is wrong with the value, "" if nothing is.
+type parameter[T any] func(question *T, value string, now time.Time) string
 
-var parameters = map[string]parameter{
+var parameters = map[string]parameter[event.Filter]{
 	"provider": func(f *event.Filter, v string, _ time.Time) string {
 		f.Provider = v
 		return checkName(v)
@@ -41,6 +41,21 @@ var parameters = map[string]parameter{
 	"account": func(f *event.Filter, v string, _ time.Time) string {
 		f.Account = v
 		return event.CheckID(v)
+	},
+	"error": func(f *event.Filter, v string, _ time.Time) string {
+		f.Error = v
+		return event.CheckID(v)
+	},
+	"error_type": func(f *event.Filter, v string, _ time.Time) string {
+		f.ErrorType = v
+		return event.CheckID(v)
+	},
+	"order": func(f *event.Filter, v string, _ time.Time) string {
+		f.Oldest = v == "oldest"
+		if v != "newest" && v != "oldest" {
+			return "is neither newest nor oldest"
+		}
+		return ""
 	},
 	"q": func(f *event.Filter, v string, _ time.Time) (why string) {
 		f.Contains, why = containment(v)
@@ -69,12 +84,25 @@ var parameters = map[string]parameter{
 	},
 }
 
-var parameterNames = slices.Sorted(maps.Keys(parameters))
-
-// parseFilter reads the query of GET /v1/events. What it does not know it refuses: a filter that is silently left out
-// shows an operator events that were not asked for.
+// parseFilter reads the query of GET /v1/events.
 func parseFilter(query string, now time.Time) (event.Filter, error) {
-	f := event.Filter{Limit: defaultLimit}
+	f, err := readParameters(query, parameters, event.Filter{Limit: defaultLimit}, now)
+	if err != nil {
+		return f, err
+	}
+	return f, checkSpan(f)
+}
+
+func checkSpan(f event.Filter) error {
+	if !f.Since.IsZero() && !f.Until.IsZero() && f.Since.After(f.Until) {
+		return badQuery("since lies after until, so nothing can be between them.")
+	}
+	return nil
+}
+
+// readParameters reads a query by the parameters that there are. What it does not know it refuses: a filter that is
+// silently left out shows an operator events that were not asked for.
+func readParameters[T any](query string, parameters map[string]parameter[T], f T, now time.Time) (T, error) {
 	given, err := url.ParseQuery(query)
 	if err != nil {
 		return f, badQuery("The query cannot be read: a percent sign must be followed by two hex digits, and parameters are parted by &.")
@@ -83,16 +111,13 @@ func parseFilter(query string, now time.Time) (event.Filter, error) {
 		set, known := parameters[name]
 		switch {
 		case !known:
-			return f, badQuery("There is no parameter %s; there are %s.", short(name), strings.Join(parameterNames, ", "))
+			return f, badQuery("There is no parameter %s; there are %s.", short(name), strings.Join(slices.Sorted(maps.Keys(parameters)), ", "))
 		case len(given[name]) > 1:
 			return f, badQuery("The parameter %s is given more than once.", name)
 		}
 		if why := set(&f, given[name][0], now); why != "" {
 			return f, badQuery("The value of %s %s: %s.", name, why, short(given[name][0]))
 		}
-	}
-	if !f.Since.IsZero() && !f.Until.IsZero() && f.Since.After(f.Until) {
-		return f, badQuery("since lies after until, so nothing can be between them.")
 	}
 	return f, nil
 }

@@ -21,6 +21,10 @@ func TestFilters(t *testing.T) {
 		"provider=gone-since_2":               {Provider: "gone-since_2"},
 		"type=checkout.*":                     {Type: "checkout.*"},
 		"status=failed":                       {Status: event.Failed},
+		"error_type=ReceiverFailed":           {ErrorType: "ReceiverFailed"},
+		"error=100%25_%5C":                    {Error: `100%_\`},
+		"order=oldest":                        {Oldest: true},
+		"order=newest":                        {},
 		"account=acct_1":                      {Account: "acct_1"},
 		"limit=1":                             {Limit: 1},
 		"limit=200":                           {Limit: 200},
@@ -46,7 +50,7 @@ func TestFilters(t *testing.T) {
 func TestFiltersRefused(t *testing.T) {
 	t.Parallel()
 	for query, says := range map[string]string{
-		"colour=red":                             "account, cursor, limit, provider, q, since, status, type, until",
+		"colour=red":                             "account, cursor, error, error_type, limit, order, provider, q, since, status, type, until",
 		"Provider=acme":                          `no parameter "Provider"`,
 		"provider=a&provider=b":                  "provider is given more than once",
 		"provider=":                              "not a provider's name",
@@ -54,6 +58,9 @@ func TestFiltersRefused(t *testing.T) {
 		"provider=" + repeat("a", 65):            "not a provider's name",
 		"status=done":                            "pending processing completed failed",
 		"status=":                                "is none of",
+		"order=random":                           "order is neither newest nor oldest",
+		"error=":                                 "error is empty",
+		"error_type=a%00":                        "control character",
 		"type=":                                  "type is empty",
 		"type=a%00":                              "control character",
 		"account=%ff":                            "not UTF-8",

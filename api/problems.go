@@ -106,7 +106,9 @@ var (
 	errErased = newProblem(http.StatusGone, "event_erased",
 		"The content of the event was erased, so it cannot be replayed.")
 	errTooBroad = newProblem(http.StatusBadRequest, "query_too_broad",
-		"The query takes too long; narrow it with provider, account, a longer literal beginning of type, since and until, or a rarer q.")
+		"The query takes too long; narrow it with provider, account, error_type, a longer literal beginning of type, since and until, or a rarer q or error.")
+	errTooMany = newProblem(http.StatusBadRequest, "answer_too_large",
+		fmt.Sprintf("The answer has more than %d lines; count by fewer fields, in wider buckets or over a shorter time.", event.MaxBuckets))
 	errNoAction = errMethod.allowing(http.MethodGet)
 )
 
@@ -162,6 +164,7 @@ var problems = []struct {
 	{event.ErrNotWaiting, errNotWaiting},
 	{event.ErrUnsupported, errUnsupported},
 	{event.ErrTooBroad, errTooBroad},
+	{event.ErrTooMany, errTooMany},
 	{event.ErrErased, errErased},
 	{event.ErrReplayNotFound, errNoReplay},
 	{event.ErrReplayOver, errReplayOver},

@@ -47,7 +47,7 @@ func openDoor(ctx context.Context, order doorOrder, stdout io.Writer) (struct{},
 		return struct{}{}, err
 	}
 	door := api.New(api.Options{
-		Accepter: accepter, Ledger: nobody{}, Sources: map[string]providers.Source{"stripe": {Name: "stripe", Provider: stripe}},
+		Accepter: accepter, Sources: map[string]providers.Source{"stripe": {Name: "stripe", Provider: stripe}},
 		Metrics: tel.Door, Log: tel.Log, Now: time.Now, OnError: tel.CaptureError, Middleware: tel.Gin(),
 	})
 	l, err := net.Listen("tcp", "127.0.0.1:0")
@@ -137,17 +137,6 @@ func (s starter) Accept(ctx context.Context, e *event.Event) (event.Outcome, err
 		return "", fmt.Errorf("%w: %v", event.ErrUnavailable, err)
 	}
 	return event.Accepted, nil
-}
-
-// nobody knows no event; the helper's /v1 is not listened on.
-type nobody struct{}
-
-func (nobody) List(context.Context, event.Filter) (event.Page, error) { return event.Page{}, nil }
-func (nobody) Find(context.Context, string) (event.Detail, error) {
-	return event.Detail{}, event.ErrNotFound
-}
-func (nobody) Replay(context.Context, string, string) (event.Record, error) {
-	return event.Record{}, event.ErrNotFound
 }
 
 // quiet is a Temporal logger that says nothing.

@@ -28,4 +28,6 @@ var (
 	ErrTooLargeNow = errors.New("the ledger is away and the body is too large to be kept elsewhere")
 	// ErrTooBroad: a query that would take too long; it must be narrowed.
 	ErrTooBroad = errors.New("the query takes too long; narrow it")
+	// ErrTooMany: a count with more lines than an answer may have.
+	ErrTooMany = errors.New("the answer has too many lines; count by less")
 )

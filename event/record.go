@@ -66,24 +66,27 @@ type StepRecord struct {
 
 // Filter narrows a listing. Zero fields do not narrow.
 type Filter struct {
-	Provider string
-	Type     string // a glob: * any run of characters, ? any one
-	Status   Status
-	Account  string
-	Contains json.RawMessage // JSON that the payload contains (Postgres @>)
-	Since    time.Time       // received at or after
-	Until    time.Time       // received before
-	Limit    int             // rows at most, 1 to 200
-	After    *Cursor         // rows older than this one
+	Provider  string
+	Type      string // a glob: * any run of characters, ? any one
+	Status    Status
+	Account   string
+	ErrorType string          // of the last error, as it is
+	Error     string          // what the last error's message contains, in either case
+	Contains  json.RawMessage // JSON that the payload contains (Postgres @>)
+	Since     time.Time       // received at or after
+	Until     time.Time       // received before
+	Limit     int             // rows at most, 1 to 200
+	Oldest    bool            // the oldest first, instead of the newest
+	After     *Cursor         // rows behind this one in that order
 }
 
-// Cursor is the place of a row in the order of the ledger: newest first by (received_at, id).
+// Cursor is the place of a row in the order of the ledger, by (received_at, id), from either end.
 type Cursor struct {
 	ReceivedAt time.Time
 	ID         string
 }
 
-// Page is one page of a listing, newest first; Next is nil on the last.
+// Page is one page of a listing; Next is nil on the last.
 type Page struct {
 	Events []Record
 	Next   *Cursor

@@ -22,6 +22,7 @@ type row struct {
 	id, provider, eventType, account string
 	status                           event.Status
 	received                         time.Time
+	message, errorType               string         // of the last error
 	payload                          map[string]any // nil before the run has begun
 }
 
@@ -32,6 +33,7 @@ var (
 		`back\slash`, `back\\slash`, "backslash", "call.ringing", "call", "", "é", "ééé", "Call.ringing", "a*b", "a?b",
 	}
 	listedAccounts = []string{"", "acct_1", "acct_%", "acct_x"}
+	listedErrors   = []string{"", "", "", "The Receiver answered 500", "100% of it", `a\b`, "über", "a_b"}
 )
 
 // ledger fills a store with rows of every kind; several share a time.
@@ -43,6 +45,7 @@ func ledger(t *testing.T, n int) (*store.Store, string, []row) {
 		r := row{
 			provider: listedProviders[i%3], eventType: listedTypes[i%len(listedTypes)], account: listedAccounts[i/2%4],
 			status: event.Statuses[i/3%4], received: noon.Add(time.Duration(i/4) * time.Second),
+			message: listedErrors[i%8],
 		}
 		e := event.Event{Provider: r.provider, Scheme: r.provider, EventID: fmt.Sprintf("evt_%04d", i), Type: r.eventType, Account: r.account, ReceivedAt: r.received}
 		e.ID = event.ID(e.Key())
@@ -54,9 +57,13 @@ func ledger(t *testing.T, n int) (*store.Store, string, []row) {
 	slices.SortFunc(arrivals, func(a, b store.Arrival) int { return strings.Compare(a.Key(), b.Key()) })
 	_, err := s.InsertEvents(t.Context(), arrivals)
 	require.NoError(t, err)
-	ids, statuses, payloads := make([]string, n), make([]string, n), make([]*string, n)
-	for i, r := range rows {
-		ids[i], statuses[i] = r.id, string(r.status)
+	ids, statuses, payloads, messages := make([]string, n), make([]string, n), make([]*string, n), make([]string, n)
+	for i := range rows {
+		if rows[i].message != "" {
+			rows[i].errorType = []string{"ReceiverFailed", "Other"}[i%2]
+		}
+		r := rows[i]
+		ids[i], statuses[i], messages[i] = r.id, string(r.status), r.message
 		if r.payload != nil {
 			text, err := json.Marshal(r.payload)
 			require.NoError(t, err)
@@ -64,8 +71,9 @@ func ledger(t *testing.T, n int) (*store.Store, string, []row) {
 			payloads[i] = &kept
 		}
 	}
-	testkit.Exec(t, url, `UPDATE webhook_events e SET status = d.status::webhook_status
-		FROM unnest($1::uuid[], $2::text[]) AS d (id, status) WHERE e.id = d.id`, ids, statuses)
+	testkit.Exec(t, url, `UPDATE webhook_events e SET status = d.status::webhook_status, last_error = nullif(d.message, ''),
+			last_error_type = CASE WHEN d.message <> '' THEN CASE n % 2 WHEN 1 THEN 'ReceiverFailed' ELSE 'Other' END END
+		FROM unnest($1::uuid[], $2::text[], $3::text[]) WITH ORDINALITY AS d (id, status, message, n) WHERE e.id = d.id`, ids, statuses, messages)
 	testkit.Exec(t, url, `INSERT INTO webhook_payloads (id, payload) SELECT id, payload::jsonb
 		FROM unnest($1::uuid[], $2::text[]) AS d (id, payload) WHERE payload IS NOT NULL`, ids, payloads)
 	slices.SortFunc(rows, func(a, b row) int {
@@ -77,7 +85,7 @@ func ledger(t *testing.T, n int) (*store.Store, string, []row) {
 	return s, url, rows
 }
 
-// expected is List in Go: the ids that the filter leaves, newest first.
+// expected is List in Go: the ids that the filter leaves, in its order.
 func expected(rows []row, f event.Filter) []string {
 	var glob *regexp.Regexp
 	if f.Type != "" {
@@ -93,9 +101,14 @@ func expected(rows []row, f event.Filter) []string {
 		if (f.Provider == "" || f.Provider == r.provider) && (glob == nil || glob.MatchString(r.eventType)) &&
 			(f.Status == "" || f.Status == r.status) && (f.Account == "" || f.Account == r.account) &&
 			(f.Since.IsZero() || !r.received.Before(f.Since)) && (f.Until.IsZero() || r.received.Before(f.Until)) &&
+			(f.ErrorType == "" || f.ErrorType == r.errorType) &&
+			(f.Error == "" || strings.Contains(strings.ToLower(r.message), strings.ToLower(f.Error))) &&
 			(contained == nil || r.payload != nil && contains(r.payload, contained)) {
 			ids = append(ids, r.id)
 		}
+	}
+	if f.Oldest {
+		slices.Reverse(ids)
 	}
 	return ids
 }
@@ -154,6 +167,20 @@ func TestList(t *testing.T) {
 		"until is not":              {Until: second},
 		"between":                   {Since: second, Until: second.Add(time.Second)},
 		"an empty span":             {Since: second, Until: second},
+		"the oldest first":          {Oldest: true},
+		"the oldest of a glob":      {Oldest: true, Type: "c*"},
+		"the oldest that contain":   {Oldest: true, Contains: json.RawMessage(`{"n":2}`)},
+		"an error's type":           {ErrorType: "ReceiverFailed"},
+		"a type nobody had":         {ErrorType: "Receiver"},
+		"an error":                  {Error: "answered"},
+		"an error in another case":  {Error: "RECEIVER ANSWERED"},
+		"an error in ü":             {Error: "ü"},
+		"an error holds a percent":  {Error: "0%"},
+		"a percent is no pattern":   {Error: "T%R"},
+		"an error holds _":          {Error: "a_b"},
+		"an error holds \\":         {Error: `a\b`},
+		"error, type and status":    {Error: "b", ErrorType: "Other", Status: event.Failed},
+		"error and glob, oldest":    {Error: "e", Type: "c*", Oldest: true},
 		"a type":                    {Type: "call"},
 		"a type holds a percent":    {Type: "100%"},
 		"a glob":                    {Type: "checkout.session.*"},
@@ -212,6 +239,10 @@ func TestList_filtersTogether(t *testing.T) {
 		}
 		if r.IntN(3) == 0 {
 			f.Contains = json.RawMessage(fmt.Sprintf(`{"n":%d,"tags":["a"]}`, r.IntN(5)))
+		}
+		f.Oldest = r.IntN(3) == 0
+		if r.IntN(4) == 0 {
+			f.Error = pick(listedErrors)
 		}
 		want := expected(rows, f)
 		require.Equal(t, want, walk(t, s, f), "seed %d: %+v", seed, f)

@@ -26,12 +26,16 @@ const listTime = 2 * time.Second
 // A listing is planned for its own values: types and accounts are as uneven as they come.
 const listSettings = `SELECT set_config('statement_timeout', $1, true), set_config('plan_cache_mode', 'force_custom_plan', true)`
 
-// List returns a page of the ledger, newest first by (received_at, id). It returns event.ErrTooBroad when Postgres could
+func queueListSettings(b *pgx.Batch) {
+	b.Queue(listSettings, strconv.FormatInt(listTime.Milliseconds(), 10))
+}
+
+// List returns a page of the ledger by (received_at, id), the newest first unless f asks for the oldest. It returns event.ErrTooBroad when Postgres could
 // not find the page within two seconds.
 func (s *Store) List(ctx context.Context, f event.Filter) (event.Page, error) {
 	sql, args := listSQL(f)
 	batch := &pgx.Batch{}
-	batch.Queue(listSettings, strconv.FormatInt(listTime.Milliseconds(), 10))
+	queueListSettings(batch)
 	var found []event.Record
 	batch.Queue(sql, args...).Query(func(rows pgx.Rows) (err error) {
 		found, err = pgx.CollectRows(rows, scanRecord)
@@ -67,12 +71,17 @@ type conditions struct {
 	args  []any
 }
 
+// value adds an argument and returns its place in the statement.
+func (c *conditions) value(v any) string {
+	c.args = append(c.args, v)
+	return fmt.Sprintf("$%d", len(c.args))
+}
+
 // and adds a condition, with a %s for each value.
 func (c *conditions) and(condition string, values ...any) {
 	places := make([]any, len(values))
 	for i, v := range values {
-		c.args = append(c.args, v)
-		places[i] = fmt.Sprintf("$%d", len(c.args))
+		places[i] = c.value(v)
 	}
 	c.where = append(c.where, fmt.Sprintf(condition, places...))
 }
@@ -84,8 +93,8 @@ func (c *conditions) sql() string {
 	return strings.Join(c.where, " AND ")
 }
 
-// listSQL asks for one row more than the limit, to know whether there is a next page.
-func listSQL(f event.Filter) (string, []any) {
+// narrowed gathers the conditions of f on the row, but for the type, the payload and the place.
+func narrowed(f event.Filter) *conditions {
 	c := &conditions{}
 	if f.Provider != "" {
 		c.and("e.provider = %s", f.Provider)
@@ -97,16 +106,34 @@ func listSQL(f event.Filter) (string, []any) {
 	if f.Account != "" {
 		c.and("e.account = %s", f.Account)
 	}
+	if f.ErrorType != "" {
+		c.and("e.last_error_type = %s", f.ErrorType)
+	}
+	if f.Error != "" {
+		// Not LIKE, in which a percent sign would mean something. The first half lets the partial index apply. What lower
+		// knows of letters beyond ASCII is the database's locale's.
+		c.and("e.last_error IS NOT NULL AND strpos(lower(e.last_error), lower(%s)) > 0", f.Error)
+	}
 	if !f.Since.IsZero() {
 		c.and("e.received_at >= %s", f.Since)
 	}
 	if !f.Until.IsZero() {
 		c.and("e.received_at < %s", f.Until)
 	}
-	if f.After != nil {
-		c.and("(e.received_at, e.id) < (%s, %s::uuid)", f.After.ReceivedAt, f.After.ID)
+	return c
+}
+
+// listSQL asks for one row more than the limit, to know whether there is a next page.
+func listSQL(f event.Filter) (string, []any) {
+	c := narrowed(f)
+	beyond, direction := "<", "DESC"
+	if f.Oldest {
+		beyond, direction = ">", "ASC"
 	}
-	order := fmt.Sprintf(" ORDER BY e.received_at DESC, e.id DESC LIMIT %d", f.Limit+1)
+	if f.After != nil {
+		c.and("(e.received_at, e.id) "+beyond+" (%s, %s::uuid)", f.After.ReceivedAt, f.After.ID)
+	}
+	order := fmt.Sprintf(" ORDER BY e.received_at %[1]s, e.id %[1]s LIMIT %[2]d", direction, f.Limit+1)
 	switch {
 	case f.Contains != nil:
 		return listContaining(f, c, order)
@@ -130,7 +157,7 @@ func listContaining(f event.Filter, c *conditions, order string) (string, []any)
 }
 
 // listOfTypes finds the types that a glob means, of which there are some hundreds at most, by walking from one to the
-// next on the index, and then takes the newest rows of each.
+// next on the index, and then takes the first rows of each.
 func listOfTypes(f event.Filter, c *conditions, order string) (string, []any) {
 	where := c.sql()
 	c.and("%s", likePattern(f.Type))

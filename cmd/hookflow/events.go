@@ -47,8 +47,8 @@ func newEventsCommand(env environment) *cobra.Command {
 
 // filterFlags are the filters of GET /v1/events.
 type filterFlags struct {
-	provider, typ, status, account, contains, since, until, cursor string
-	limit                                                          int
+	provider, typ, status, account, errorType, failure, contains, since, until, order, cursor string
+	limit                                                                                     int
 }
 
 func (f *filterFlags) add(cmd *cobra.Command) {
@@ -57,6 +57,8 @@ func (f *filterFlags) add(cmd *cobra.Command) {
 	flags.StringVar(&f.typ, "type", "", "event type, * and ? match any characters")
 	flags.StringVar(&f.status, "status", "", "pending, processing, completed or failed")
 	flags.StringVar(&f.account, "account", "", "account of the provider")
+	flags.StringVar(&f.errorType, "error-type", "", "type of the last error, such as InvalidPayload")
+	flags.StringVar(&f.failure, "error", "", "what the last error's message contains")
 	flags.StringVar(&f.contains, "q", "", `JSON that the payload contains, such as '{"type":"invoice.paid"}'`)
 }
 
@@ -66,6 +68,7 @@ func (f *filterFlags) addSpan(cmd *cobra.Command) {
 	flags.StringVar(&f.since, "since", "", "received at or after: RFC 3339, or how long ago, such as 2h")
 	flags.StringVar(&f.until, "until", "", "received before: RFC 3339, or how long ago")
 	flags.StringVar(&f.cursor, "cursor", "", "go on where the last page ended")
+	flags.StringVar(&f.order, "order", "", "newest (the default) or oldest first")
 	flags.IntVar(&f.limit, "limit", 50, "rows, 1 to 200")
 }
 
@@ -74,7 +77,7 @@ func (f *filterFlags) query() url.Values {
 	q := url.Values{}
 	for name, value := range map[string]string{
 		"provider": f.provider, "type": f.typ, "status": f.status, "account": f.account, "q": f.contains,
-		"since": f.since, "until": f.until, "cursor": f.cursor,
+		"error_type": f.errorType, "error": f.failure, "since": f.since, "until": f.until, "order": f.order, "cursor": f.cursor,
 	} {
 		if value != "" {
 			q.Set(name, value)

@@ -22,6 +22,12 @@ func (l ledger) Find(ctx context.Context, id string) (event.Detail, error) {
 	return d, away(err)
 }
 
+// Count counts events, or returns event.ErrUnavailable.
+func (l ledger) Count(ctx context.Context, c event.Counting) ([]event.Bucket, error) {
+	buckets, err := l.store.Count(ctx, c)
+	return buckets, away(err)
+}
+
 func away(err error) error {
 	if store.Unavailable(err) {
 		return event.ErrUnavailable
