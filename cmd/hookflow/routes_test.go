@@ -1,16 +1,21 @@
 package main
 
 import (
+	"bytes"
 	"encoding/json"
 	"os"
 	"path/filepath"
+	"regexp"
+	"slices"
 	"strings"
 	"testing"
 
 	"hookflow/config"
 	"hookflow/routing"
 
+	"github.com/santhosh-tekuri/jsonschema/v6"
 	"github.com/stretchr/testify/require"
+	"go.yaml.in/yaml/v3"
 )
 
 const someRoutes = `policies:
@@ -146,4 +151,52 @@ func TestRoutesExplain_refuses(t *testing.T) {
 func TestRoutesSchema(t *testing.T) {
 	t.Parallel()
 	require.Equal(t, string(config.Schema), execute(t, newRoutesCommand, nil, "schema").stdout)
+}
+
+// fence finds the blocks of a page: their language and their text.
+var fence = regexp.MustCompile("(?ms)^```(\\w+)\n(.*?)^```$")
+
+// Each YAML block of docs/routes.md is a file that routes check and the schema take, and each console block says what a
+// command prints, with the YAML and JSON blocks before it.
+func TestDocs_routes(t *testing.T) {
+	t.Parallel()
+	page, err := os.ReadFile("../../docs/routes.md")
+	require.NoError(t, err)
+	schema := compiledSchema(t)
+	var file, payload string
+	counted := map[string]int{}
+	for _, block := range fence.FindAllStringSubmatch(string(page), -1) {
+		language, text := block[1], block[2]
+		counted[language]++
+		switch language {
+		case "yaml":
+			file = routesFile(t, text)
+			found := execute(t, newRoutesCommand, nil, "check", file)
+			require.Zero(t, found.code, "%s\n%s", found.stdout, text)
+			var value any
+			require.NoError(t, yaml.Unmarshal([]byte(text), &value))
+			require.NoError(t, schema.Validate(value), text)
+		case "json":
+			payload = routesFile(t, text)
+		case "console":
+			line, want, _ := strings.Cut(text, "\n")
+			args := strings.Fields(strings.TrimPrefix(line, "$ hookflow routes "))
+			args[slices.Index(args, "session.json")] = payload
+			found := execute(t, newRoutesCommand, map[string]string{"HOOKFLOW_CONFIG": file, "STRIPE_API_KEY": "rk_test_1"}, args...)
+			require.Equal(t, want, found.stdout)
+		}
+	}
+	require.GreaterOrEqual(t, counted["yaml"], 5)
+	require.GreaterOrEqual(t, counted["console"], 1)
+}
+
+func compiledSchema(t *testing.T) *jsonschema.Schema {
+	t.Helper()
+	document, err := jsonschema.UnmarshalJSON(bytes.NewReader(config.Schema))
+	require.NoError(t, err)
+	compiler := jsonschema.NewCompiler()
+	require.NoError(t, compiler.AddResource("schema.json", document))
+	schema, err := compiler.Compile("schema.json")
+	require.NoError(t, err)
+	return schema
 }
