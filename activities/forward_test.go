@@ -46,7 +46,7 @@ func newPosting(t *testing.T, answer http.HandlerFunc) *posting {
 	t.Cleanup(server.Close)
 	p.url = server.URL
 	p.Forward = &Forward{
-		Client:      delivery.New(time.Now),
+		Client:      delivery.New(time.Now, nil),
 		Destination: func(name string) (routing.Destination, bool) { d, ok := p.destinations[name]; return d, ok },
 		Secret:      func(name string) string { return p.variables[name] },
 	}

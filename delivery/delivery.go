@@ -60,16 +60,20 @@ type Client struct {
 }
 
 // New returns a client that keeps idle connections, follows no redirect, and uses no proxy: HTTP_PROXY of the environment
-// would connect in our place, past the check of addresses.
-func New(now func() time.Time) *Client {
-	return &Client{now: now, public: httpClient(false), private: httpClient(true)}
+// would connect in our place, past the check of addresses. Calls go through what through makes of the transport (spans),
+// nil for nothing between.
+func New(now func() time.Time, through func(http.RoundTripper) http.RoundTripper) *Client {
+	if through == nil {
+		through = func(t http.RoundTripper) http.RoundTripper { return t }
+	}
+	return &Client{now: now, public: httpClient(false, through), private: httpClient(true, through)}
 }
 
-func httpClient(allowPrivate bool) *http.Client {
+func httpClient(allowPrivate bool, through func(http.RoundTripper) http.RoundTripper) *http.Client {
 	dialer := &net.Dialer{Timeout: connectTime, KeepAlive: 30 * time.Second, Control: control(allowPrivate)}
 	return &http.Client{
 		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
-		Transport: &http.Transport{
+		Transport: through(&http.Transport{
 			DialContext:            dialer.DialContext,
 			ForceAttemptHTTP2:      true,
 			TLSClientConfig:        &tls.Config{MinVersion: tls.VersionTLS12},
@@ -78,7 +82,7 @@ func httpClient(allowPrivate bool) *http.Client {
 			IdleConnTimeout:        90 * time.Second,
 			MaxResponseHeaderBytes: maxResponse,
 			DisableCompression:     true, // what is kept is what was sent, and nothing unfolds
-		},
+		}),
 	}
 }
 

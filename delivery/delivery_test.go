@@ -79,7 +79,7 @@ func TestPost(t *testing.T) {
 	m := r.message(t)
 	m.Headers = map[string]string{"X-Team": "payments", "user-agent": "ours"}
 	m.Event.BodyMasked = true
-	got, err := New(clock).Post(t.Context(), m)
+	got, err := New(clock, nil).Post(t.Context(), m)
 	require.NoError(t, err)
 	require.Equal(t, Response{Status: 200, Head: "thanks"}, got)
 	require.True(t, got.OK())
@@ -95,7 +95,7 @@ func TestPost(t *testing.T) {
 		require.Equal(t, want, q.Header.Get(name), name)
 	}
 	m.Event.BodyMasked, m.Headers = false, nil
-	_, err = New(clock).Post(t.Context(), m)
+	_, err = New(clock, nil).Post(t.Context(), m)
 	require.NoError(t, err)
 	q = <-r.requests
 	require.Empty(t, q.Header.Get("Hookflow-Body-Masked"))
@@ -115,7 +115,7 @@ func TestPost_signature(t *testing.T) {
 	r := receive(t, fine)
 	m := r.message(t)
 	m.Signer = signer(t, secretOf('n'), secretOf('o'))
-	_, err := New(clock).Post(t.Context(), m)
+	_, err := New(clock, nil).Post(t.Context(), m)
 	require.NoError(t, err)
 	q := <-r.requests
 	request := &providers.Request{Header: q.Header, Body: q.body}
@@ -133,7 +133,7 @@ func TestPost_ed25519(t *testing.T) {
 	m := r.message(t)
 	seed := []byte(strings.Repeat("k", 32))
 	m.Signer = signer(t, "whsk_"+base64.StdEncoding.EncodeToString(seed))
-	_, err := New(clock).Post(t.Context(), m)
+	_, err := New(clock, nil).Post(t.Context(), m)
 	require.NoError(t, err)
 	q := <-r.requests
 	require.NoError(t, verifier(t, "whpk_"+publicOf(seed)).Verify(&providers.Request{Header: q.Header, Body: q.body}, noon))
@@ -183,7 +183,7 @@ func TestPost_answers(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			got, err := New(clock).Post(t.Context(), receive(t, c.answer).message(t))
+			got, err := New(clock, nil).Post(t.Context(), receive(t, c.answer).message(t))
 			require.NoError(t, err)
 			require.Equal(t, c.want, got)
 		})
@@ -211,7 +211,7 @@ func TestPost_endlessAnswer(t *testing.T) {
 			}
 		}
 	})
-	got, err := New(clock).Post(t.Context(), r.message(t))
+	got, err := New(clock, nil).Post(t.Context(), r.message(t))
 	require.NoError(t, err)
 	require.LessOrEqual(t, len(got.Head), maxHead)
 	require.Equal(t, strings.Repeat("é", 512), got.Head)
@@ -252,7 +252,7 @@ func TestPost_failures(t *testing.T) {
 			if name == "no such name" {
 				m.Timeout = 0
 			}
-			_, err := New(clock).Post(t.Context(), m)
+			_, err := New(clock, nil).Post(t.Context(), m)
 			var failure *Failure
 			require.ErrorAs(t, err, &failure)
 			if name != "no such name" || failure.Type != Timeout { // a resolver may be away
@@ -285,7 +285,7 @@ func TestPost_stopped(t *testing.T) {
 	t.Parallel()
 	ctx, cancel := context.WithCancel(t.Context())
 	r := receive(t, func(_ http.ResponseWriter, q *http.Request) { cancel(); <-q.Context().Done() })
-	_, err := New(clock).Post(ctx, r.message(t))
+	_, err := New(clock, nil).Post(ctx, r.message(t))
 	var failure *Failure
 	require.True(t, errors.As(err, &failure))
 	require.Equal(t, "Stopped", failure.Type, "which says nothing of the receiver")
@@ -294,7 +294,7 @@ func TestPost_stopped(t *testing.T) {
 // A proxy of the environment would make the connection in our place, past the check of addresses.
 func TestPost_noProxy(t *testing.T) {
 	t.Parallel()
-	c := New(clock)
+	c := New(clock, nil)
 	for _, client := range []*http.Client{c.public, c.private} {
 		require.Nil(t, client.Transport.(*http.Transport).Proxy)
 	}

@@ -66,7 +66,7 @@ func TestPost_privateByName(t *testing.T) {
 	m.AllowPrivate = false
 	for _, host := range []string{"127.0.0.1", "localhost", "[::ffff:127.0.0.1]"} {
 		m.URL = strings.Replace(r.URL, "127.0.0.1", host, 1)
-		_, err := New(clock).Post(t.Context(), m)
+		_, err := New(clock, nil).Post(t.Context(), m)
 		var failure *Failure
 		require.ErrorAs(t, err, &failure, host)
 		require.Equal(t, AddressRefused, failure.Type, failure.Message)

@@ -5,6 +5,7 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"fmt"
+	"strings"
 	"sync/atomic"
 
 	"github.com/getsentry/sentry-go"
@@ -25,6 +26,9 @@ type Failure struct {
 	WorkflowID         string
 }
 
+// panicType is the ErrorType of a step whose last attempt panicked.
+const panicType = "panic"
+
 // FailureID makes the id of a report from the run and its generation: every attempt to report a failure makes the same.
 func FailureID(runID string, generation int) string {
 	sum := sha256.Sum256(fmt.Appendf(nil, "%s/%d", runID, generation))
@@ -41,6 +45,9 @@ func (t *Telemetry) CaptureFinalFailure(f Failure) {
 	e.Level = sentry.LevelError
 	e.Transaction = f.Provider + " " + f.Step
 	e.Exception = []sentry.Exception{{Type: f.ErrorType, Value: f.Message}}
+	if f.ErrorType == panicType && !strings.HasPrefix(f.Message, "runtime error: ") {
+		e.Exception[0].Value = "" // as for the panic itself: see hidePanic
+	}
 	e.Fingerprint = []string{"event failed", f.Provider, f.Type, f.Step}
 	e.Tags = map[string]string{
 		"provider": f.Provider, "event_type": f.Type, "step": f.Step, "error_type": f.ErrorType, "workflow_id": f.WorkflowID,

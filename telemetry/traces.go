@@ -137,6 +137,13 @@ func (t *tracedTransport) RoundTrip(r *http.Request) (*http.Response, error) {
 	return answer, err
 }
 
+// CloseIdleConnections lets http.Client close those of the transport behind.
+func (t *tracedTransport) CloseIdleConnections() {
+	if c, ok := t.base.(interface{ CloseIdleConnections() }); ok {
+		c.CloseIdleConnections()
+	}
+}
+
 // WithoutTexts keeps what errors say out of a span: handlers write it, who may quote anything. typeOf names the type of an
 // error.
 func WithoutTexts(s trace.Span, typeOf func(error) string) trace.Span { return &wordless{s, typeOf} }

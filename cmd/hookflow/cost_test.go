@@ -10,6 +10,7 @@ import (
 	"net/http"
 	"os"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -33,17 +34,28 @@ type inProcess struct {
 	url        string
 	namespace  string
 	statements *testkit.Statements
+	stop       func()
 }
 
 // startInProcess runs API and worker with the routes of yaml ("" for the built-in ones) until the test ends.
 func startInProcess(t *testing.T, yaml string) *inProcess {
 	t.Helper()
-	return startInProcessWith(t, yaml, nil)
+	return startInProcessWith(t, yaml, inProcessOptions{})
 }
 
-// startInProcessWith adds variables to the environment.
-func startInProcessWith(t *testing.T, yaml string, more map[string]string) *inProcess {
+// inProcessOptions are what a test may change about it: variables of the environment, where the log goes, and the app
+// before it serves.
+type inProcessOptions struct {
+	variables map[string]string
+	log       io.Writer
+	change    func(*app)
+}
+
+func startInProcessWith(t *testing.T, yaml string, o inProcessOptions) *inProcess {
 	t.Helper()
+	if o.log == nil {
+		o.log = io.Discard
+	}
 	p := &inProcess{statements: &testkit.Statements{Ignore: func(sql string) bool {
 		// The looks of the relay and of the replays, and the count of the backlog, at intervals whatever arrives.
 		return strings.Contains(sql, "RECURSIVE") || strings.Contains(sql, "FROM replays") || strings.Contains(sql, "min(received_at)")
@@ -52,7 +64,7 @@ func startInProcessWith(t *testing.T, yaml string, more map[string]string) *inPr
 		"STRIPE_WEBHOOK_SECRET": testSecret, "DATABASE_URL": testkit.Database(t), "HOOKFLOW_API_TOKEN": "0123456789abcdef",
 		"HOOKFLOW_HTTP_ADDR": "127.0.0.1:0", "HOOKFLOW_OPS_ADDR": "127.0.0.1:0",
 	}
-	maps.Copy(variables, more)
+	maps.Copy(variables, o.variables)
 	if yaml != "" {
 		file := t.TempDir() + "/hookflow.yaml"
 		require.NoError(t, os.WriteFile(file, []byte(yaml), 0o600))
@@ -60,7 +72,9 @@ func startInProcessWith(t *testing.T, yaml string, more map[string]string) *inPr
 	}
 	c, err := config.Load(config.Serve, func(name string) string { return variables[name] }, os.ReadFile)
 	require.NoError(t, err)
-	tel, err := telemetry.Init(telemetry.Options{Log: io.Discard, Traces: telemetry.Traces(c.Traces)})
+	tel, err := telemetry.Init(telemetry.Options{
+		Log: o.log, Traces: telemetry.Traces(c.Traces), SentryDSN: c.Sentry.DSN, TracesSampleRate: c.Sentry.TracesSampleRate, Secrets: c.Secrets(),
+	})
 	require.NoError(t, err)
 	p.namespace = testkit.Namespace(t)
 	p.app, err = assemble(t.Context(), plan{
@@ -69,13 +83,17 @@ func startInProcessWith(t *testing.T, yaml string, more map[string]string) *inPr
 		temporal: client.Options{HostPort: testkit.TemporalAddress(t), Namespace: p.namespace, Logger: testkit.Quiet()},
 	})
 	require.NoError(t, err)
+	if o.change != nil {
+		o.change(p.app)
+	}
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	require.NoError(t, err)
 	p.url = "http://" + l.Addr().String()
 	ctx, cancel := context.WithCancel(context.Background())
 	ended := make(chan error, 1)
 	go func() { ended <- p.serve(ctx, listeners{http: l}) }()
-	t.Cleanup(func() { cancel(); require.NoError(t, <-ended) })
+	p.stop = sync.OnceFunc(func() { cancel(); require.NoError(t, <-ended) })
+	t.Cleanup(p.stop)
 	return p
 }
 

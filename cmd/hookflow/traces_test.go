@@ -78,9 +78,9 @@ func TestOneTraceFromTheRequestToTheOutgoingCall(t *testing.T) {
 		_, _ = io.WriteString(w, `{"id":"cs_1","object":"checkout.session","payment_status":"paid","line_items":{"object":"list","data":[]}}`)
 	}))
 	t.Cleanup(stripe.Close)
-	p := startInProcessWith(t, retrieving, map[string]string{
+	p := startInProcessWith(t, retrieving, inProcessOptions{variables: map[string]string{
 		"OTEL_EXPORTER_OTLP_ENDPOINT": receiver.URL, "STRIPE_API_KEY": "rk_test_of_this_test", "STRIPE_API_URL": stripe.URL,
-	})
+	}})
 	d := p.send(t, 0)
 	parents := []string{"POST /webhooks/:provider", "StartWorkflow:StripeWebhook", "RunWorkflow:StripeWebhook",
 		"StartActivity:stripe.RetrieveCheckout", "RunActivity:stripe.RetrieveCheckout", "GET"}
