@@ -62,7 +62,6 @@ func (g *Graph) Verify(r *Request, _ time.Time) error {
 	if err != nil {
 		return unverified(ReasonMalformed)
 	}
-	all := true
 	for _, item := range items {
 		state, err := item.member("clientState").text("clientState")
 		switch {
@@ -75,10 +74,9 @@ func (g *Graph) Verify(r *Request, _ time.Time) error {
 		for i := range g.states {
 			found = hmac.Equal(g.states[i][:], sum[:]) || found
 		}
-		all = all && found
-	}
-	if !all {
-		return unverified(ReasonMismatch)
+		if !found {
+			return unverified(ReasonMismatch)
+		}
 	}
 	return nil
 }
