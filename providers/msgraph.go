@@ -2,12 +2,10 @@ package providers
 
 import (
 	"crypto/hmac"
-	"crypto/rand"
 	"crypto/sha256"
-	"encoding/hex"
-	"io"
 	"net/http"
 	"net/url"
+	"strconv"
 	"strings"
 	"time"
 
@@ -20,7 +18,6 @@ import (
 type Graph struct {
 	states [][sha256.Size]byte
 	first  string
-	random io.Reader
 }
 
 var (
@@ -29,14 +26,13 @@ var (
 	_ Prober  = (*Graph)(nil)
 )
 
-// NewGraph takes the clientStates of the current subscriptions, and a source of randomness for the ids of notifications
-// that nothing tells apart. It refuses none, more than MaxSecrets, and an empty one.
-func NewGraph(clientStates []string, random io.Reader) (*Graph, error) {
+// NewGraph takes the clientStates of the current subscriptions. It refuses none, more than MaxSecrets, and an empty one.
+func NewGraph(clientStates []string) (*Graph, error) {
 	states, err := currentSecrets(clientStates)
 	if err != nil {
 		return nil, err
 	}
-	g := &Graph{first: states[0], random: random}
+	g := &Graph{first: states[0]}
 	for _, state := range states {
 		g.states = append(g.states, sha256.Sum256([]byte(state)))
 	}
@@ -106,23 +102,21 @@ func (g *Graph) Identify(r *Request) (event.Event, error) {
 // IdentifyAll reads each notification. Its own id is optional; without one, the subscription, the resource and the kind of
 // change stand in, and of what can change more than once also the version of the resource, or else a hash of the
 // notification. Where the notification says no more than that something changed (a drive), copies and further changes look
-// alike: each is an event of its own then, since one that is handled twice does less harm than one that is lost.
+// alike: each is an event of its own then, by the time at which it came, since one that is handled twice does less harm than
+// one that is lost.
 func (g *Graph) IdentifyAll(r *Request) (events []event.Event, batch bool, err error) {
 	items, err := graphItems(r.Body)
 	if err != nil {
 		return nil, false, nil
 	}
-	for _, item := range items {
-		e, err := g.notification(item)
-		if err != nil {
-			return nil, true, err
-		}
-		events = append(events, e)
+	for i, item := range items {
+		events = append(events, graphEvent(item, strconv.FormatInt(r.Received.UnixMilli(), 10)+"-"+strconv.Itoa(i)))
 	}
 	return events, true, nil
 }
 
-func (g *Graph) notification(item jsonValue) (event.Event, error) {
+// graphEvent reads one notification; arrival is when it came, and as which of its batch.
+func graphEvent(item jsonValue, arrival string) event.Event {
 	field := func(of jsonValue, name string) string { text, _ := of.member(name).text(name); return text }
 	e := event.Event{Account: field(item, "tenantId")}
 	e.Body, e.BodyMasked = maskClientState(item)
@@ -131,7 +125,7 @@ func (g *Graph) notification(item jsonValue) (event.Event, error) {
 	if lifecycle := field(item, "lifecycleEvent"); lifecycle != "" {
 		e.Type = "lifecycle." + lifecycle
 		e.EventID = composeID(subscription, e.Type, field(item, "subscriptionExpirationDateTime"))
-		return e, nil
+		return e
 	}
 	e.Type = change
 	id, etag := field(resource, "id"), field(resource, "@odata.etag")
@@ -146,13 +140,9 @@ func (g *Graph) notification(item jsonValue) (event.Event, error) {
 	case item.member("encryptedContent").kind() == '{':
 		e.EventID = composeID(subscription, id, change, shortHash(e.Body))
 	default:
-		var nonce [8]byte
-		if _, err := io.ReadFull(g.random, nonce[:]); err != nil {
-			return e, err
-		}
-		e.EventID = composeID(subscription, id, change, hex.EncodeToString(nonce[:]))
+		e.EventID = composeID(subscription, id, change, arrival)
 	}
-	return e, nil
+	return e
 }
 
 // maskClientState masks the proof, which is a secret, wherever it stands in an item.
@@ -201,5 +191,5 @@ var graphKind = Kind{
 	Samples: []Sample{{Name: "updated", Body: `{"value":[{"subscriptionId":"{{.UUID "subscription"}}","subscriptionExpirationDateTime":"{{.ISO 86400}}","changeType":"updated",` +
 		`"resource":"Users/{{.UUID "user"}}/Messages/{{.ID}}","tenantId":"{{.UUID "tenant"}}","clientState":"","resourceData":{"@odata.type":"#Microsoft.Graph.Message",` +
 		`"@odata.id":"Users/{{.UUID "user"}}/Messages/{{.ID}}","@odata.etag":"W/\"{{.Word "CQAAABYAAAC" 20}}\"","id":"{{.ID}}"}}]}`}},
-	Build: func(s Settings) (Provider, error) { return NewGraph(s.Secrets, rand.Reader) },
+	Build: func(s Settings) (Provider, error) { return NewGraph(s.Secrets) },
 }

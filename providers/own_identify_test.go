@@ -125,7 +125,10 @@ func TestGraphIdentify(t *testing.T) {
 	require.Equal(t, id(rich), id(rich))
 	require.NotEqual(t, id(rich), id(strings.Replace(rich, `"x"`, `"y"`, 1)))
 	drive := `{"subscriptionId":"s","changeType":"updated","resource":"me/drive/root"}`
-	require.NotEqual(t, id(drive), id(drive), "a second change looks like the first, and must not be lost")
+	later, err := Source{Name: "it", Provider: c.signer}.Read(c.sign(`{"value":[`+drive+`,`+drive+`]}`), testNow.Add(time.Second))
+	require.NoError(t, err)
+	require.NotEqual(t, id(drive), later.Events[0].EventID, "a second change looks like the first, and must not be lost")
+	require.NotEqual(t, later.Events[0].EventID, later.Events[1].EventID)
 }
 
 func TestDiscordIdentify(t *testing.T) {

@@ -89,7 +89,7 @@ func ownCases(t testing.TB) map[string]ownCase {
 		"plivo":    {must[*Plivo](t)(NewPlivo(PlivoConfig{Tokens: []string{testSecret}})), plivoBody, formType, 0, false},
 		"mandrill": {must[*Mandrill](t)(NewMandrill([]string{testSecret})), mandrillBody, formType, 0, false},
 		"adyen":    {must[*Adyen](t)(NewAdyen([]string{strings.Repeat("ab", 32)})), adyenBody, jsonType, 0, false},
-		"msgraph":  {must[*Graph](t)(NewGraph([]string{testSecret}, rand.Reader)), graphBody, jsonType, 0, false},
+		"msgraph":  {must[*Graph](t)(NewGraph([]string{testSecret})), graphBody, jsonType, 0, false},
 		"x":        {must[*X](t)(NewX([]string{testSecret})), xBody, jsonType, 0, true},
 		"asana":    {must[*Asana](t)(NewAsana([]string{testSecret})), asanaBody, jsonType, 0, true},
 	}

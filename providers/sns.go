@@ -7,7 +7,6 @@ import (
 	"crypto/sha1" // only with AllowWeak
 	"crypto/sha256"
 	"encoding/base64"
-	"encoding/json"
 	"fmt"
 	"io"
 	"net/url"
@@ -280,12 +279,6 @@ func (s *SNS) Sign(r *Request, now time.Time) {
 		return
 	}
 	r.Body = setMember(m.body, "Signature", quoteJSON(base64.StdEncoding.EncodeToString(signature)))
-}
-
-// quoteJSON writes a JSON string; marshalling one cannot fail.
-func quoteJSON(text string) string {
-	quoted, _ := json.Marshal(text)
-	return string(quoted)
 }
 
 var snsKind = Kind{
