@@ -39,10 +39,10 @@ const MaxSecrets = 5
 type Config struct {
 	Mode   Mode
 	Stripe Stripe
-	Twilio Twilio
-	Vapi   Vapi
 	Sentry Sentry
 	Traces Traces
+	// Webhooks are the secrets and settings of those who send webhooks; see ReadWebhooks.
+	Webhooks Webhooks
 
 	// DatabaseURL is Postgres; in dev empty means the private server.
 	DatabaseURL string
@@ -63,8 +63,6 @@ type Config struct {
 	// File is the YAML with the routes (routing.Parse reads them) and FileName how messages call it.
 	File     []byte
 	FileName string
-	// Providers is the section of that name in File.
-	Providers Providers
 
 	// DataDir is where dev keeps its state.
 	DataDir string
@@ -74,23 +72,10 @@ type Config struct {
 	TemporalPort, TemporalUIPort, PostgresPort int
 }
 
-// Stripe is off without a secret.
+// Stripe is what handlers need of it.
 type Stripe struct {
-	Secrets []string // the current signing secrets
-	APIKey  string   // lets handlers retrieve objects; empty: they do without
-	APIURL  string   // where they do so; empty: Stripe's own address
-}
-
-// Twilio is off without a token.
-type Twilio struct {
-	AuthTokens []string // the current ones
-	AccountSID string   // the only account whose events are taken; empty: any that a token signs for
-}
-
-// Vapi is off without a secret.
-type Vapi struct {
-	Secrets []string
-	Schemes []string // of hmac, standard, secret, bearer; at least one
+	APIKey string // lets them retrieve objects; empty: they do without
+	APIURL string // where they do so; empty: Stripe's own address
 }
 
 // Sentry is off without a DSN.
@@ -116,7 +101,10 @@ func (c Config) BuiltInFile() bool { return c.FileName == defaultName }
 // Secrets returns the secrets in c, so that they can be kept out of logs. The password of the database is not among them:
 // pgx never shows it, and the private server's is a word that logs are full of.
 func (c Config) Secrets() []string {
-	all := slices.Concat(c.Stripe.Secrets, c.Twilio.AuthTokens, c.Vapi.Secrets, []string{c.Stripe.APIKey, c.Sentry.DSN})
+	all := []string{c.Stripe.APIKey, c.Sentry.DSN}
+	for _, secrets := range c.Webhooks.Secrets {
+		all = append(all, secrets...)
+	}
 	for _, t := range c.APITokens {
 		all = append(all, t.Secret)
 	}
@@ -143,17 +131,8 @@ func Load(mode Mode, getenv func(string) string, readFile func(string) ([]byte, 
 	c := Config{
 		Mode: mode,
 		Stripe: Stripe{
-			Secrets: v.secrets("STRIPE_WEBHOOK_SECRET"),
-			APIKey:  v.secret("STRIPE_API_KEY"),
-			APIURL:  v.publicURL("STRIPE_API_URL"),
-		},
-		Twilio: Twilio{
-			AuthTokens: v.secrets("TWILIO_AUTH_TOKEN"),
-			AccountSID: v.accountSID("TWILIO_ACCOUNT_SID"),
-		},
-		Vapi: Vapi{
-			Secrets: v.secrets("VAPI_WEBHOOK_SECRET"),
-			Schemes: v.schemes("VAPI_WEBHOOK_SCHEME"),
+			APIKey: v.secret("STRIPE_API_KEY"),
+			APIURL: v.publicURL("STRIPE_API_URL"),
 		},
 		Sentry: Sentry{
 			DSN:              v.dsn("SENTRY_DSN"),
@@ -201,12 +180,8 @@ func (v *variables) addresses(c *Config) {
 	}
 	c.OpsAddr = v.address("HOOKFLOW_OPS_ADDR", ops)
 	c.PublicURL = v.publicURL("HOOKFLOW_PUBLIC_URL")
-	switch {
-	case v.getenv("HOOKFLOW_PUBLIC_URL") != "":
-	case c.Mode == Dev:
+	if v.getenv("HOOKFLOW_PUBLIC_URL") == "" && c.Mode == Dev {
 		c.PublicURL = AddressURL(c.HTTPAddr)
-	case len(c.Twilio.AuthTokens) > 0:
-		v.report("HOOKFLOW_PUBLIC_URL", "is not set, and Twilio signs the URL that it calls", writePublicURL)
 	}
 }
 
@@ -245,7 +220,4 @@ func (v *variables) file(c *Config, readFile func(string) ([]byte, error)) {
 		}
 		c.File, c.FileName = text, path
 	}
-	s := section{name: c.FileName}
-	c.Providers = s.providers(c.File)
-	v.problems = append(v.problems, s.problems...)
 }

@@ -7,6 +7,7 @@ import (
 	"testing"
 
 	"hookflow/config"
+	"hookflow/providers"
 	"hookflow/routing"
 
 	"github.com/santhosh-tekuri/jsonschema/v6"
@@ -108,14 +109,45 @@ func TestSchema_refusesWhatTheParserRefuses(t *testing.T) {
 	}
 }
 
+// The names of the providers, which editors complete, are those that exist.
+func TestSchema_namesEveryProvider(t *testing.T) {
+	t.Parallel()
+	var document struct {
+		Defs struct {
+			Providers struct {
+				PropertyNames struct{ Enum []string }
+			}
+		} `json:"$defs"`
+	}
+	require.NoError(t, json.Unmarshal(config.Schema, &document))
+	var names []string
+	for _, k := range providers.Kinds() {
+		names = append(names, k.Name)
+	}
+	require.Equal(t, names, document.Defs.Providers.PropertyNames.Enum, "config/schema.json: write these names into $defs.providers.propertyNames.enum")
+}
+
 func TestSchema_providers(t *testing.T) {
 	t.Parallel()
 	s := schema(t)
 	for text, good := range map[string]bool{
 		"routes: []\nproviders: {twilio: {voice_twiml: <Response/>}}": true, "routes: []\nproviders: {twilio: }": true,
 		"routes: []\nproviders: {twilo: {}}": false, "routes: []\nproviders: {twilio: {voice_twiml: 1}}": false, "routes: []\nproviders: twilio": false,
+		"routes: []\nproviders: {github: {allow_weak: true, min_secret: 8, max_body: 100}}":                           true,
+		"routes: []\nproviders: {github: {allow_weak: perhaps}}":                                                      false,
+		"routes: []\nsources: {github-infra: {scheme: github, secrets_env: GITHUB_INFRA_SECRET}}":                     true,
+		"routes: []\nsources: {a_b: {scheme: github}}":                                                                false,
+		"routes: []\nsources: {a: {}}":                                                                                false,
+		"routes: []\nsources: {a: {scheme: github, secrets_env: 'not one'}}":                                          false,
+		"routes: []\nsources: {a: {scheme: {header: X-A, template: '{timestamp}.{body}', timestamp: {header: X-T}}}}": true,
+		"routes: []\nsources: {a: {scheme: [{header: X-A}, {header: X-B}], id: ['{/id}', '{sha256}'], answer: {}}}":   true,
+		"routes: []\nsources: {a: {scheme: {header: X-A, algorithm: md5}}}":                                           false,
+		"routes: []\nsources: {a: {scheme: {header: X-A, timestamp: {header: X-T, unit: days}}}}":                     false,
+		"routes: []\nsources: {a: {scheme: {token: {header: X-A}, allow_unsigned_body: true}, batch: /events/*}}":     true,
+		"routes: []\nsources: {a: {scheme: github, batch: events}}":                                                   false,
+		"routes: []\nsources: {a: {scheme: github, answer: {status: 500}}}":                                           false,
 	} {
-		_, err := config.LoadFile(func(string) string { return "f" }, func(string) ([]byte, error) { return []byte(text), nil })
+		_, err := providers.Setups("f", []byte(text))
 		require.Equal(t, good, err == nil, text)
 		require.Equal(t, good, validate(t, s, text) == nil, text)
 	}

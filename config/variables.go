@@ -6,7 +6,6 @@ import (
 	"net"
 	"net/netip"
 	"net/url"
-	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -107,36 +106,6 @@ func (v *variables) tokens(name string) []Token {
 		}
 	}
 	return tokens
-}
-
-var accountSID = regexp.MustCompile(`^AC[0-9a-f]{32}$`)
-
-func (v *variables) accountSID(name string) string {
-	s := strings.TrimSpace(v.getenv(name))
-	if s != "" && !accountSID.MatchString(s) {
-		// Not shown: it might be the auth token, pasted into the wrong place.
-		v.report(name, "is not an account SID", "AC and 32 hexadecimal digits in lower case, from the Twilio console")
-		return ""
-	}
-	return s
-}
-
-// schemes: hmac alone unless the operator says otherwise; the sender never chooses.
-func (v *variables) schemes(name string) []string {
-	const write = "hmac, standard, secret or bearer, with commas between several"
-	names := v.list(name, write)
-	if len(names) == 0 {
-		return []string{"hmac"}
-	}
-	for i, s := range names {
-		if !slices.Contains([]string{"hmac", "standard", "secret", "bearer"}, s) {
-			v.report(name, fmt.Sprintf("element %d is not a scheme", i+1), write)
-		}
-		if slices.Contains(names[:i], s) {
-			v.report(name, fmt.Sprintf("element %d is there twice", i+1), "it once")
-		}
-	}
-	return names
 }
 
 func (v *variables) dsn(name string) string {

@@ -2,6 +2,9 @@ package providers
 
 import (
 	_ "embed"
+	"encoding/base64"
+	"encoding/hex"
+	"io"
 	"maps"
 	"slices"
 	"strings"
@@ -95,10 +98,7 @@ func (d declarer) complete(k *Kind, declared Declaration, line int) {
 	if len(declared.Signatures) == 0 && declared.Token == nil {
 		d.Report(line, "scheme: and how it signs, or standard", "%s has no scheme", k.Name)
 	}
-	k.Declaration = &declared
-	k.ID, k.Type = inWords(declared.ID, "the SHA-256 of the body"), inWords(declared.Type, "`unknown`")
-	k.UnsignedID = unsigned(declared)
-	k.Build = func(s Settings) (Provider, error) { return NewDeclared(k.Name, declared, s) }
+	*k = *k.with(declared)
 }
 
 func (d declarer) sample(n *yaml.Node) (s Sample) {
@@ -118,6 +118,26 @@ func (d declarer) sample(n *yaml.Node) (s Sample) {
 		}
 	}
 	return s
+}
+
+// MakeSecret returns a fresh secret in the form that the sender issues, as what a variable holds: for trying a provider
+// out, where nobody else signs.
+func (k *Kind) MakeSecret(random io.Reader) (string, error) {
+	if k.Generate != nil {
+		return k.Generate(random)
+	}
+	key := make([]byte, 24)
+	if _, err := io.ReadFull(random, key); err != nil {
+		return "", err
+	}
+	d := k.Declaration
+	switch {
+	case d != nil && d.Token != nil && d.Token.Basic:
+		return "hookflow:" + hex.EncodeToString(key), nil
+	case d != nil && len(d.Signatures) > 0 && d.Signatures[0].SecretEncoding == encodingBase64:
+		return d.Signatures[0].SecretPrefix + base64.StdEncoding.EncodeToString(key), nil
+	}
+	return hex.EncodeToString(key), nil
 }
 
 // CheckName reports why a name cannot be that of a source, "" when it can: it is a path word, a part of keys, a value of

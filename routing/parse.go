@@ -6,10 +6,10 @@ import (
 	"go.yaml.in/yaml/v3"
 )
 
-// The keys of the file and of a route. "providers" belongs to the configuration of the providers, which
-// stands in the same file; it is not read here.
+// The keys of the file and of a route. "providers" and "sources" say who sends webhooks; they stand in the
+// same file, and are not read here.
 var (
-	fileKeys  = []string{"defaults", "destinations", "policies", "providers", "routes", "templates"}
+	fileKeys  = []string{"defaults", "destinations", "policies", "providers", "routes", "sources", "templates"}
 	routeKeys = []string{"continue", "name", "provider", "steps", "type", "when"}
 )
 

@@ -137,7 +137,7 @@ func TestParse_problems(t *testing.T) {
 		"broken second":     {"routes: []\n---\na: [\n", []string{`this is not YAML`}},
 		"alias":             {"defaults: &d {}\nroutes: *d\n", []string{`2: routes is an alias (*d), which is not read here; write: the value itself`}},
 		"misspelt top":      {"route: []\nroutes: []\n", []string{`1: the file has no key "route"; write: routes`}},
-		"far from any":      {"zzzzzzz: []\nroutes: []\n", []string{`1: the file has no key "zzzzzzz"; write: one of defaults, destinations, policies, providers, routes, templates`}},
+		"far from any":      {"zzzzzzz: []\nroutes: []\n", []string{`1: the file has no key "zzzzzzz"; write: one of defaults, destinations, policies, providers, routes, sources, templates`}},
 		"misspelt in route": {"routes:\n  - providr: stripe\n    provider: stripe\n    type: x\n    steps: []\n", []string{`2: a route has no key "providr"; write: provider`}},
 		"misspelt in step":  {one + "        retry_polcy: {}\n", []string{`6: a step has no key "retry_polcy"; write: retry_policy`}},
 		"misspelt in retry": {one + "        retry_policy:\n          max_attempts: 3\n", []string{`7: retry_policy has no key "max_attempts"; write: maximum_attempts`}},

@@ -128,6 +128,11 @@ func (f *filler) UUID(thing string) string {
 	return fmt.Sprintf("%x-%x-%x-%x-%x", b[0:4], b[4:6], b[6:8], b[8:10], b[10:16])
 }
 
+// Number makes a number of 9 digits for the named thing.
+func (f *filler) Number(thing string) uint32 {
+	return 100_000_000 + binary.BigEndian.Uint32(f.part(thing, 0))%900_000_000
+}
+
 // Unix is the time, that many seconds off, in seconds.
 func (f *filler) Unix(off int) int64 { return f.at(off).Unix() }
 

@@ -49,21 +49,56 @@ type Options struct {
 }
 
 // Providers lists the providers that have samples, in alphabetical order.
-func Providers() []string { return entries(".") }
-
-// List returns the names of a provider's samples in alphabetical order, none for an unknown provider. A name is the
-// event's type, with a suffix where one type has several shapes ("status-update.ended").
-func List(provider string) []string {
+func Providers() []string {
 	var names []string
-	for _, file := range entries(provider) {
-		names = append(names, strings.TrimSuffix(file, path.Ext(file)))
+	for _, k := range providers.Kinds() {
+		if len(ListOf(k)) > 0 {
+			names = append(names, k.Name)
+		}
 	}
 	return names
 }
 
-// Build fills in a sample. The request has no URL and no signature. Errors: an unknown provider or name, an ID that
-// the provider could not have made, a Random that fails.
+// List is ListOf for a provider's name, empty for an unknown one.
+func List(provider string) []string {
+	if k := providers.KindOf(provider); k != nil {
+		return ListOf(k)
+	}
+	return nil
+}
+
+// ListOf returns the names of a kind's samples in alphabetical order. A name is the event's type, with a suffix where
+// one type has several shapes ("status-update.ended").
+func ListOf(kind *providers.Kind) []string {
+	var names []string
+	for _, file := range entries(kind.Name) {
+		names = append(names, strings.TrimSuffix(file, path.Ext(file)))
+	}
+	for _, s := range kind.Samples {
+		names = append(names, s.Name)
+	}
+	slices.Sort(names)
+	return names
+}
+
+// Build is BuildOf for a provider's name; an unknown one is an error.
 func Build(provider, name string, o Options) (*providers.Request, error) {
+	k := providers.KindOf(provider)
+	if k == nil {
+		return nil, fmt.Errorf("there is no provider %s", provider)
+	}
+	return BuildOf(k, name, o)
+}
+
+// BuildOf fills in a sample. The request has no signature, and of its URL the query only. Errors: an unknown name, an ID
+// that the provider could not have made, a Random that fails.
+func BuildOf(kind *providers.Kind, name string, o Options) (*providers.Request, error) {
+	for _, s := range kind.Samples {
+		if s.Name == name {
+			return buildDeclared(kind, s, o)
+		}
+	}
+	provider := kind.Name
 	i := slices.IndexFunc(entries(provider), func(file string) bool {
 		return strings.TrimSuffix(file, path.Ext(file)) == name
 	})

@@ -79,8 +79,8 @@ func TestUsageErrors(t *testing.T) {
 		want  string
 	}{
 		{"unknown flag", newSendCommand, []string{"--loud"}, "unknown flag: --loud"},
-		{"unknown provider", newSendCommand, []string{"strip", "invoice.paid"}, `no samples of "strip", but of stripe, twilio, vapi`},
-		{"unknown provider in a list", newSendCommand, []string{"strip"}, "stripe, twilio, vapi"},
+		{"unknown provider", newSendCommand, []string{"strip", "invoice.paid"}, `no provider "strip"; did you mean stripe?`},
+		{"unknown provider in a list", newSendCommand, []string{"strip"}, "hookflow providers list names all"},
 		{"misspelt type", newSendCommand, []string{"stripe", "invoice.payed"}, "did you mean invoice.paid?"},
 		{"strange type", newSendCommand, []string{"vapi", "x"}, "it has assistant-request, conversation-update"},
 		{"two types", newSendCommand, []string{"vapi", "hang", "hang"}, "one type at a time"},

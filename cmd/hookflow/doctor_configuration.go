@@ -33,7 +33,7 @@ func (p *patient) examineConfiguration() []finding {
 	names := slices.Sorted(maps.Keys(made))
 	if len(names) == 0 {
 		return append([]finding{failed(check, "no provider has a secret, so none may send",
-			"set STRIPE_WEBHOOK_SECRET, TWILIO_AUTH_TOKEN or VAPI_WEBHOOK_SECRET")}, p.examineSecrets()...)
+			"set STRIPE_WEBHOOK_SECRET, or another that hookflow providers list names")}, p.examineSecrets()...)
 	}
 	found := fine(check, "as %s would read it: %s; routes of %s", p.mode, strings.Join(names, ", "), p.config.FileName)
 	return append(append([]finding{found}, p.examineSecrets()...), p.examinePublicURL())
@@ -59,18 +59,11 @@ func problemsOf(check string, err error) []finding {
 // examineSecrets says which secrets are there, by the number of them.
 func (p *patient) examineSecrets() []finding {
 	var set, rotating []string
-	for _, s := range []struct {
-		name  string
-		count int
-	}{
-		{"STRIPE_WEBHOOK_SECRET", len(p.config.Stripe.Secrets)}, {"TWILIO_AUTH_TOKEN", len(p.config.Twilio.AuthTokens)},
-		{"VAPI_WEBHOOK_SECRET", len(p.config.Vapi.Secrets)},
-	} {
-		if s.count > 0 {
-			set = append(set, fmt.Sprintf("%s (%d)", s.name, s.count))
-		}
-		if s.count > 1 {
-			rotating = append(rotating, s.name)
+	for _, name := range slices.Sorted(maps.Keys(p.config.Webhooks.Secrets)) {
+		count := len(p.config.Webhooks.Secrets[name])
+		set = append(set, fmt.Sprintf("%s (%d)", name, count))
+		if count > 1 {
+			rotating = append(rotating, name)
 		}
 	}
 	found := []finding{fine("secrets", "set: %s", strings.Join(set, ", "))}
@@ -86,7 +79,7 @@ func (p *patient) examineSecrets() []finding {
 
 func (p *patient) examinePublicURL() finding {
 	const check = "public url"
-	url, signs := p.config.PublicURL, len(p.config.Twilio.AuthTokens) > 0
+	url, signs := p.config.PublicURL, signers(p.config)
 	switch {
 	case url == "":
 		return warning(check, "not set; no provider that is on signs it", "set HOOKFLOW_PUBLIC_URL to what senders call")
@@ -94,10 +87,22 @@ func (p *patient) examinePublicURL() finding {
 		return fine(check, "%s", url)
 	case !strings.HasPrefix(url, "https://"):
 		return warning(check, url+" is not https: bodies and Vapi's static secrets travel in clear", "put TLS in front, and set HOOKFLOW_PUBLIC_URL to it")
-	case signs:
-		return fine(check, "%s; Twilio signs it, so it must be what its console calls, byte for byte", url)
+	case len(signs) > 0:
+		return fine(check, "%s; %s sign it, so it must be what is set up there, byte for byte", url, strings.Join(signs, ", "))
 	}
 	return fine(check, "%s", url)
+}
+
+// signers names the sources that sign the URL that they call.
+func signers(c config.Config) []string {
+	made, _, _ := sources(c)
+	var names []string
+	for _, name := range slices.Sorted(maps.Keys(made)) {
+		if made[name].Traits().SignsURL {
+			names = append(names, name)
+		}
+	}
+	return names
 }
 
 // examineServer asks the server itself.

@@ -21,13 +21,16 @@ const webhooksPath = "/webhooks/"
 type poster struct {
 	env      environment
 	provider string
+	source   providers.Source
 	signer   providers.Signer
+	variable string // of its secrets
 	target   *url.URL
 	signURL  string
 	client   *http.Client
 }
 
-func newPoster(env environment, provider string, flags sendFlags) (*poster, error) {
+func newPoster(env environment, setup providers.Setup, flags sendFlags) (*poster, error) {
+	provider := setup.Name
 	base := flags.url
 	if base == "" {
 		base = env.webhookURL()
@@ -39,12 +42,12 @@ func newPoster(env environment, provider string, flags sendFlags) (*poster, erro
 	if !strings.HasSuffix(target.Path, webhooksPath+provider) {
 		target.Path += webhooksPath + provider
 	}
-	signer, err := newSigner(env, provider)
+	source, signer, err := newSigner(env, setup)
 	if err != nil {
 		return nil, err
 	}
 	return &poster{
-		env: env, provider: provider, signer: signer, target: target,
+		env: env, provider: provider, source: source, signer: signer, variable: setup.Variable, target: target,
 		signURL: signURL(env, provider, target), client: newHTTPClient(flags.parallel),
 	}, nil
 }
@@ -69,10 +72,10 @@ type signed struct {
 // sign signs r with the clock of this moment, and reads it as the server will.
 func (p *poster) sign(r *providers.Request) *signed {
 	now := p.env.now()
-	r.URL = p.signURL
+	r.URL = p.signURL + r.URL
 	p.signer.Sign(r, now)
 	s := &signed{Request: r, target: p.target.String() + strings.TrimPrefix(r.URL, p.signURL)}
-	if d, err := (providers.Source{Name: p.provider, Provider: p.signer}).Read(r, now); err == nil && len(d.Events) > 0 {
+	if d, err := p.source.Read(r, now); err == nil && len(d.Events) > 0 {
 		s.key, s.id = d.Events[0].Key(), d.Events[0].ID
 	}
 	return s
@@ -141,7 +144,7 @@ func (p *poster) refusal(status int, body []byte) string {
 	if status != http.StatusUnauthorized {
 		return said
 	}
-	hint := "; the server has another " + secretNames[p.provider]
+	hint := "; the server has another " + p.variable
 	if p.signer.Traits().SignsURL {
 		hint += ", or its HOOKFLOW_PUBLIC_URL is not that of " + p.signURL + ", for which this was signed"
 	}

@@ -13,6 +13,7 @@ import (
 
 	"hookflow/config"
 	"hookflow/event"
+	"hookflow/providers"
 	"hookflow/routing"
 )
 
@@ -68,7 +69,11 @@ func (l *liveRoutes) reload() {
 		l.refuse(err)
 		return
 	}
-	p.config.File, p.config.Providers = c.File, c.Providers
+	if _, err := providers.Setups(c.FileName, c.File); err != nil {
+		l.refuse(err)
+		return
+	}
+	p.config.File = c.File
 	table, err := routes(p, l.on, l.activities)
 	if err != nil {
 		l.refuse(err)

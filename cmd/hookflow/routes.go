@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"hookflow/config"
+	"hookflow/internal/yamlfile"
 	"hookflow/routing"
 	"hookflow/worker"
 
@@ -137,11 +138,9 @@ func (env environment) readRoutes(file string) (name string, table *routing.Tabl
 }
 
 func (env environment) checkRoutes(c config.Config) (*routing.Table, error) {
-	_, on, err := sources(c)
-	if err != nil {
-		return nil, err
-	}
-	return routes(plan{config: c}, on, worker.BuiltIn(nil, nil, env.now).Names())
+	_, on, wrong := sources(c)
+	table, err := routes(plan{config: c}, on, worker.BuiltIn(nil, nil, env.now).Names())
+	return table, errors.Join(wrong, err)
 }
 
 // routeProblems makes one list of what several readers of the file found wrong.
@@ -155,11 +154,14 @@ func routeProblems(err error) []routing.Problem {
 	}
 	var found routing.Problems
 	var setting *config.Problem
+	var section *yamlfile.Problem
 	switch {
 	case err == nil:
 		return nil
 	case errors.As(err, &found):
 		return found
+	case errors.As(err, &section):
+		return []routing.Problem{{Name: section.File, Line: section.Line, What: section.What, Write: section.Write}}
 	case errors.As(err, &setting): // "name:line", or the name of a variable
 		p := routing.Problem{Name: setting.Where, What: setting.What, Write: setting.Write}
 		if i := strings.LastIndexByte(p.Name, ':'); i >= 0 {

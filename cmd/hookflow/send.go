@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"crypto/rand"
 	"fmt"
@@ -14,6 +15,7 @@ import (
 	"golang.org/x/sync/errgroup"
 	"golang.org/x/time/rate"
 
+	"hookflow/providers"
 	"hookflow/samples"
 )
 
@@ -36,7 +38,7 @@ func newSendCommand(env environment) *cobra.Command {
 		Short: "Send signed sample webhooks",
 		Long: `Send signed sample webhooks to a running hookflow.
 
-Without a type it lists the samples. The secrets are those of the environment, else of .env, else the ones that dev
+Without a type it lists the samples, unless the provider has a single one. The secrets are those of the environment, else of .env, else the ones that dev
 generated in this folder. Exit code: 0 when every answer was 2xx, 1 when one was not, 2 for a command line that cannot
 be right.`,
 		Example: `  hookflow send stripe checkout.session.completed
@@ -52,8 +54,15 @@ be right.`,
 	f.StringVar(&flags.url, "url", "", "where to (default: HOOKFLOW_PUBLIC_URL, else "+defaultURL+")")
 	f.BoolVar(&flags.list, "list", false, "list the samples and send nothing")
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
-		if flags.list || len(args) < 2 {
+		if flags.list || len(args) == 0 {
 			return listSamples(env, args)
+		}
+		if len(args) == 1 {
+			only, err := onlySample(env, args[0])
+			if only == "" || err != nil {
+				return cmp.Or(err, listSamples(env, args))
+			}
+			args = append(args, only)
 		}
 		if len(args) > 2 {
 			return usageError("one type at a time; usage: %s", cmd.UseLine())
@@ -70,34 +79,46 @@ be right.`,
 	return cmd
 }
 
+// onlySample returns the sample of a provider that has a single one, "" for the others.
+func onlySample(env environment, provider string) (string, error) {
+	setup, err := env.setup(provider)
+	if err != nil {
+		return "", err
+	}
+	if names := samples.ListOf(setup.Kind); len(names) == 1 {
+		return names[0], nil
+	}
+	return "", nil
+}
+
 func listSamples(env environment, args []string) error {
-	names := samples.Providers()
 	if len(args) > 0 {
-		if err := checkProvider(args[0]); err != nil {
+		setup, err := env.setup(args[0])
+		if err != nil {
 			return err
 		}
-		names = args[:1]
+		for _, name := range samples.ListOf(setup.Kind) {
+			fmt.Fprintf(env.stdout, "hookflow send %s %s\n", setup.Name, name)
+		}
+		return nil
 	}
-	for i, provider := range names {
+	setups, err := env.setups()
+	if err != nil {
+		return usageError("%v", err)
+	}
+	for i, s := range setups {
 		if i > 0 {
 			fmt.Fprintln(env.stdout)
 		}
-		for _, name := range samples.List(provider) {
-			fmt.Fprintf(env.stdout, "hookflow send %s %s\n", provider, name)
+		for _, name := range samples.ListOf(s.Kind) {
+			fmt.Fprintf(env.stdout, "hookflow send %s %s\n", s.Name, name)
 		}
 	}
 	return nil
 }
 
-func checkProvider(provider string) error {
-	if slices.Contains(samples.Providers(), provider) {
-		return nil
-	}
-	return usageError("there are no samples of %q, but of %s", provider, strings.Join(samples.Providers(), ", "))
-}
-
-func checkType(provider, name string) error {
-	known := samples.List(provider)
+func checkType(setup providers.Setup, name string) error {
+	provider, known := setup.Name, samples.ListOf(setup.Kind)
 	if slices.Contains(known, name) {
 		return nil
 	}
@@ -123,6 +144,7 @@ func (f *sendFlags) check() error {
 type sending struct {
 	env            environment
 	provider, name string
+	kind           *providers.Kind
 	flags          sendFlags
 	post           *poster
 	began          time.Time
@@ -133,17 +155,18 @@ func newSending(env environment, provider, name string, flags sendFlags) (*sendi
 	if err := flags.check(); err != nil {
 		return nil, err
 	}
-	if err := checkProvider(provider); err != nil {
-		return nil, err
-	}
-	if err := checkType(provider, name); err != nil {
-		return nil, err
-	}
-	post, err := newPoster(env, provider, flags)
+	setup, err := env.setup(provider)
 	if err != nil {
 		return nil, err
 	}
-	s := &sending{env: env, provider: provider, name: name, flags: flags, post: post, began: env.now()}
+	if err := checkType(setup, name); err != nil {
+		return nil, err
+	}
+	post, err := newPoster(env, setup, flags)
+	if err != nil {
+		return nil, err
+	}
+	s := &sending{env: env, provider: provider, kind: setup.Kind, name: name, flags: flags, post: post, began: env.now()}
 	if _, err := s.build(0); err != nil {
 		return nil, usageError("%v", err)
 	}
@@ -156,7 +179,7 @@ func (s *sending) build(n int) (*signed, error) {
 	if s.flags.id != "" {
 		now = s.began
 	}
-	r, err := samples.Build(s.provider, s.name, samples.Options{
+	r, err := samples.BuildOf(s.kind, s.name, samples.Options{
 		ID: s.flags.id, Object: s.flags.object, Account: s.env.setting("TWILIO_ACCOUNT_SID"),
 		N: n, Now: now, Random: rand.Reader,
 	})

@@ -45,7 +45,7 @@ func serve(ctx context.Context, env environment, only string, again <-chan struc
 		err = errors.Join(err, errors.New("DATABASE_URL: is not set; write: postgres://USER:PASSWORD@HOST:5432/DATABASE"))
 	}
 	if made, _, _ := sources(c); len(made) == 0 && only != "worker" && err == nil {
-		err = errors.New("no provider has a secret; write: STRIPE_WEBHOOK_SECRET, TWILIO_AUTH_TOKEN or VAPI_WEBHOOK_SECRET")
+		err = errors.New("no provider has a secret; write: STRIPE_WEBHOOK_SECRET, or another that hookflow providers list names")
 	}
 	if err != nil {
 		return failure("hookflow cannot start:\n%v", err)
@@ -76,6 +76,7 @@ func serve(ctx context.Context, env environment, only string, again <-chan struc
 // loadConfig reads the environment and the routes, and reports what is wrong in both at once.
 func loadConfig(mode config.Mode, getenv func(string) string) (config.Config, error) {
 	c, err := config.Load(mode, getenv, os.ReadFile)
+	err = errors.Join(err, readWebhooks(&c, getenv))
 	if _, problems := routing.Parse(c.FileName, c.File); problems != nil {
 		err = errors.Join(err, problems)
 	}

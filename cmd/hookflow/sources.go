@@ -1,7 +1,10 @@
 package main
 
 import (
+	"errors"
 	"fmt"
+	"os"
+	"slices"
 
 	"hookflow/api"
 	"hookflow/config"
@@ -10,31 +13,43 @@ import (
 )
 
 // sources makes the providers that have a secret, under their own names. on holds every known name, false for those
-// that are off.
+// that are off. The error joins what is wrong with the sections of the file and with the settings of each.
 func sources(c config.Config) (made map[string]providers.Source, on map[string]bool, err error) {
-	made = map[string]providers.Source{}
-	on = map[string]bool{"stripe": false, "twilio": false, "vapi": false}
-	add := func(name string, secrets []string, build func() (providers.Provider, error)) {
-		if len(secrets) == 0 || err != nil {
-			return
+	made, on = map[string]providers.Source{}, map[string]bool{}
+	setups, err := providers.Setups(c.FileName, c.File)
+	wrong := []error{err}
+	for _, s := range setups {
+		secrets := c.Webhooks.Secrets[s.Variable]
+		if on[s.Name] = len(secrets) > 0; !on[s.Name] {
+			continue
 		}
-		var p providers.Provider
-		if p, err = build(); err != nil {
-			err = fmt.Errorf("%s: %w", name, err)
-			return
+		source, err := s.Make(secrets, func(variable string) string { return c.Webhooks.Options[variable] })
+		switch {
+		case err != nil:
+			wrong = append(wrong, fmt.Errorf("%s, with %s: %w", s.Name, s.Variable, err))
+		case source.Traits().SignsURL && c.PublicURL == "" && c.Mode == config.Serve:
+			wrong = append(wrong, &config.Problem{
+				Where: "HOOKFLOW_PUBLIC_URL", What: "is not set, and " + s.Kind.Title + " signs the URL that it calls",
+				Write: "scheme and host, such as https://hooks.example.com, with the prefix that a proxy strips, if any",
+			})
 		}
-		made[name], on[name] = providers.Source{Name: name, Provider: p}, true
+		if err == nil {
+			made[s.Name] = source
+		}
 	}
-	add("stripe", c.Stripe.Secrets, func() (providers.Provider, error) { return providers.NewStripe(c.Stripe.Secrets) })
-	add("twilio", c.Twilio.AuthTokens, func() (providers.Provider, error) {
-		return providers.NewTwilio(providers.TwilioConfig{
-			Tokens: c.Twilio.AuthTokens, AccountSID: c.Twilio.AccountSID, VoiceTwiML: c.Providers.Twilio.VoiceTwiML,
-		})
-	})
-	add("vapi", c.Vapi.Secrets, func() (providers.Provider, error) {
-		return providers.NewVapi(providers.VapiConfig{Secrets: c.Vapi.Secrets, Schemes: c.Vapi.Schemes})
-	})
-	return made, on, err
+	return made, on, errors.Join(wrong...)
+}
+
+// readWebhooks reads the secrets and settings that the sources of c's file name.
+func readWebhooks(c *config.Config, getenv func(string) string) error {
+	setups, err := providers.Setups(c.FileName, c.File)
+	var secrets, options []string
+	for _, s := range setups {
+		variable, more := s.Variables()
+		secrets, options = append(secrets, variable), append(options, more...)
+	}
+	slices.Sort(secrets)
+	return errors.Join(err, c.ReadWebhooks(getenv, os.ReadFile, slices.Compact(secrets), options))
 }
 
 // needsStripeAPI is the activity that only an API key makes work.
