@@ -80,7 +80,7 @@ func startInProcessWith(t *testing.T, yaml string, o inProcessOptions) *inProces
 	p.app, err = assemble(t.Context(), plan{
 		config: c, api: true, worker: true, telemetry: tel, tracer: p.statements, now: time.Now,
 		variable: func(name string) string { return variables[name] },
-		temporal: client.Options{HostPort: testkit.TemporalAddress(t), Namespace: p.namespace, Logger: testkit.Quiet()},
+		temporal: client.Options{HostPort: testkit.TemporalAddress(t), Namespace: p.namespace, Logger: newSDKLog(tel.Log)},
 	})
 	require.NoError(t, err)
 	if o.change != nil {
