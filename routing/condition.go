@@ -65,7 +65,10 @@ type condition struct {
 	readsPayload bool
 }
 
-// condition compiles the value of when:. What is wrong with it is reported at its line and column. It returns nil then.
+// broken stands for a condition that was reported, so that its route does not pass for one without.
+var broken = &condition{}
+
+// condition compiles the value of when:. What is wrong with it is reported at its line and column; broken is returned.
 func (r *reader) condition(n *yaml.Node) *condition {
 	const write = "a condition in CEL, such as payload.data.object.amount > 1000"
 	if n.Tag == "!!bool" { // when: true
@@ -73,28 +76,28 @@ func (r *reader) condition(n *yaml.Node) *condition {
 	}
 	text := r.text(n, "when", write)
 	if text == "" {
-		return nil
+		return broken
 	}
 	env, err := conditions()
 	if err != nil {
 		r.report(n.Line, "nothing; this build has no conditions", "when: %v", err)
-		return nil
+		return broken
 	}
 	checked, issues := env.Compile(text)
 	if issues.Err() != nil {
 		for _, e := range issues.Errors()[:min(len(issues.Errors()), 5)] {
 			r.conditionProblem(n, e)
 		}
-		return nil
+		return broken
 	}
 	if out := checked.OutputType(); !out.IsExactType(cel.BoolType) && !out.IsExactType(cel.DynType) {
 		r.report(n.Line, "a comparison, which is true or false", "when is of type %s", out)
-		return nil
+		return broken
 	}
 	program, err := env.Program(checked, cel.EvalOptions(cel.OptOptimize), cel.CostLimit(conditionCost))
 	if err != nil {
 		r.report(n.Line, write, "when: %v", err)
-		return nil
+		return broken
 	}
 	c := &condition{text: text, program: program}
 	for _, reference := range checked.NativeRep().ReferenceMap() {

@@ -108,11 +108,21 @@ func newRoutesCheckCommand(env environment) *cobra.Command {
 		case len(problems) > 1:
 			return failure("%d problems in %s", len(problems), name)
 		case !inJSON:
-			fmt.Fprintf(env.stdout, "%s is good: %d routes for %s\n", name, table.Len(), strings.Join(table.Providers(), ", "))
+			fmt.Fprintf(env.stdout, "%s is good: %s\n", name, describeTable(table))
 		}
 		return nil
 	}
 	return cmd
+}
+
+func describeTable(table *routing.Table) string {
+	switch table.Len() {
+	case 0:
+		return "no route, so events are recorded and completed at once"
+	case 1:
+		return "1 route for " + table.Providers()[0]
+	}
+	return fmt.Sprintf("%d routes for %s", table.Len(), strings.Join(table.Providers(), ", "))
 }
 
 // readRoutes reads and checks the file of the argument, else that of HOOKFLOW_CONFIG, else the built-in one, as a server
