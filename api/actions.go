@@ -37,5 +37,6 @@ func (a *API) routeEvents(v1 gin.IRoutes) {
 	v1.GET("/events", a.listEvents)
 	v1.GET("/stats", a.countEvents)
 	v1.GET(event, a.showEvent)
+	v1.DELETE(event, onEvent(map[string]action{"content": a.eraseContent}))
 	v1.POST(event, onEvent(map[string]action{"replay": a.replayEvent, "retry": a.retryEvent, "cancel": a.cancelEvent}))
 }

@@ -37,7 +37,7 @@ type Ledger interface {
 }
 
 // Repairs does to one event what an operator asks for, in the name of author, and answers with its record as it stands
-// then. Each returns event.ErrNotFound for an unknown id.
+// then, or with what is gone. Each returns event.ErrNotFound for an unknown id.
 type Repairs interface {
 	// Replay starts a new generation. It returns event.ErrNotFinal or event.ErrErased.
 	Replay(ctx context.Context, id string, from event.From, author string) (event.Record, error)
@@ -46,6 +46,9 @@ type Repairs interface {
 	Retry(ctx context.Context, id, author string) (event.Record, error)
 	// Cancel ends the event as failed, with error type cancelled. It returns event.ErrFinal.
 	Cancel(ctx context.Context, id, author string) (event.Record, error)
+	// Erase deletes the event's content. It returns event.ErrNotFinal before, event.ErrRunOpen or event.ErrHistoriesLeft
+	// after the ledger's part was done. It may be repeated.
+	Erase(ctx context.Context, id, author string) (event.Erasure, error)
 }
 
 // Replays are the bulk replays. All but PreviewReplay and CreateReplay return event.ErrReplayNotFound for an unknown id.

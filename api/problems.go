@@ -90,7 +90,7 @@ var (
 	errUnknown = newProblem(http.StatusNotFound, "event_unknown",
 		"There is no event with this id.")
 	errNotFinal = newProblem(http.StatusConflict, "event_not_final",
-		"The event is still being handled; only a completed or failed one can be replayed.")
+		"The event is still being handled; only a completed or failed one can be replayed or erased.")
 	errFinal = newProblem(http.StatusConflict, "event_final",
 		"The event is completed or failed; replay it instead.")
 	errNotWaiting = newProblem(http.StatusConflict, "event_not_waiting",
@@ -105,6 +105,10 @@ var (
 		"The replay is stopped or completed; start another one.")
 	errErased = newProblem(http.StatusGone, "event_erased",
 		"The content of the event was erased, so it cannot be replayed.")
+	errRunOpen = newProblem(http.StatusConflict, "run_open",
+		"The content in the ledger is erased, but a run of the event is still open in Temporal; erase it again when the run has closed.")
+	errHistoriesLeft = newProblem(http.StatusServiceUnavailable, "histories_left",
+		"The content in the ledger is erased, but Temporal does not delete the event's histories at the moment, and they may hold more; erase it again later.").retry(later)
 	errTooBroad = newProblem(http.StatusBadRequest, "query_too_broad",
 		"The query takes too long; narrow it with provider, account, error_type, a longer literal beginning of type, since and until, or a rarer q or error.")
 	errTooMany = newProblem(http.StatusBadRequest, "answer_too_large",
@@ -166,6 +170,8 @@ var problems = []struct {
 	{event.ErrTooBroad, errTooBroad},
 	{event.ErrTooMany, errTooMany},
 	{event.ErrErased, errErased},
+	{event.ErrRunOpen, errRunOpen},
+	{event.ErrHistoriesLeft, errHistoriesLeft},
 	{event.ErrReplayNotFound, errNoReplay},
 	{event.ErrReplayOver, errReplayOver},
 	{event.ErrTooLargeNow, errTooLargeNow},

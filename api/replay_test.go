@@ -32,6 +32,11 @@ func (r *fakeRepairs) Retry(_ context.Context, id, author string) (event.Record,
 	return r.do("retry", id, author)
 }
 
+func (r *fakeRepairs) Erase(_ context.Context, id, author string) (event.Erasure, error) {
+	_, err := r.do("erase", id, author)
+	return event.Erasure{ID: id, Key: "acme:1", Content: true, Histories: 2}, err
+}
+
 func (r *fakeRepairs) Cancel(_ context.Context, id, author string) (event.Record, error) {
 	return r.do("cancel", id, author)
 }

@@ -28,6 +28,10 @@ var (
 	ErrTooLargeNow = errors.New("the ledger is away and the body is too large to be kept elsewhere")
 	// ErrTooBroad: a query that would take too long; it must be narrowed.
 	ErrTooBroad = errors.New("the query takes too long; narrow it")
+	// ErrRunOpen: the event is final, and Temporal still has an open run of it (a reset, or one about to close).
+	ErrRunOpen = errors.New("a run of the event is open in Temporal")
+	// ErrHistoriesLeft: Temporal may still hold content of an event that is erased in the ledger.
+	ErrHistoriesLeft = errors.New("the histories of the event could not be deleted")
 	// ErrTooMany: a count with more lines than an answer may have.
 	ErrTooMany = errors.New("the answer has too many lines; count by less")
 )

@@ -52,7 +52,7 @@ func startIn(t *testing.T, namespace string, ledgerTimeout time.Duration) *bench
 	c, err := client.Dial(client.Options{HostPort: b.temporalProxy.Address(), Namespace: namespace, Logger: testkit.Quiet()})
 	require.NoError(t, err)
 	b.Intake = intake.New(intake.Config{
-		Store: testkit.OpenStore(t, proxied, store.Options{}), Temporal: c, TaskQueue: "hookflow",
+		Store: testkit.OpenStore(t, proxied, store.Options{}), Temporal: c, Namespace: namespace, TaskQueue: "hookflow",
 		WorkflowType: func(string) string { return "StripeWebhook" },
 		Routed:       func(_, eventType string) bool { return eventType != "chatter" },
 		Now:          time.Now, Log: slog.New(slog.DiscardHandler), LedgerTimeout: ledgerTimeout,

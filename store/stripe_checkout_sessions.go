@@ -22,6 +22,13 @@ type CheckoutSession struct {
 	Event                         string
 }
 
+var checkoutSessionHolding = holding{
+	table: "stripe_checkout_sessions", rows: ofObject("session_id", "session_id"),
+	content: []string{"customer", "customer_email", "client_reference_id", "line_items"},
+	kept: []string{"session_id", "account", "livemode", "state", "state_rank", "payment_status", "mode", "amount_total", "currency",
+		"payment_intent", "subscription", "fulfilled_at", "fulfilled_by", "event", "updated_at"},
+}
+
 const upsertCheckoutSession = `
 INSERT INTO stripe_checkout_sessions AS t (session_id, account, livemode, state, state_rank, payment_status, mode, amount_total,
 	currency, customer, customer_email, payment_intent, subscription, client_reference_id, line_items,

@@ -10,6 +10,13 @@ import (
 	"github.com/jackc/pgx/v5"
 )
 
+// Only the details that are listed here are known to hold no content, so that one of a new kind is erased until it is.
+var timelineHolding = holding{
+	table: "event_timeline", rows: "event = $1", content: []string{"error", "detail"},
+	becomes: map[string]string{"detail": "CASE WHEN kind IN ('ended', 'replayed') THEN detail END"},
+	kept:    []string{"id", "event", "at", "generation", "kind", "step", "attempt", "error_type", "duration_ms", "author"},
+}
+
 const writeMoment = `
 INSERT INTO event_timeline (event, at, generation, kind, step, attempt, error, error_type, duration_ms, author, detail)
 VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11::jsonb)`

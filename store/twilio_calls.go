@@ -17,6 +17,12 @@ type Call struct {
 	Event                              string
 }
 
+var callHolding = holding{
+	table: "twilio_calls", rows: ofObject("call_sid", "sid"), content: []string{"from_address", "to_address"},
+	kept: []string{"call_sid", "account_sid", "parent_call_sid", "direction", "status", "status_rank", "duration", "sip_response",
+		"event", "updated_at"},
+}
+
 const upsertCall = `
 INSERT INTO twilio_calls AS t (call_sid, account_sid, parent_call_sid, direction, from_address, to_address, status, status_rank,
 	duration, sip_response, event, updated_at)

@@ -16,6 +16,11 @@ type Message struct {
 	Event                            string
 }
 
+var messageHolding = holding{
+	table: "twilio_messages", rows: ofObject("message_sid", "sid"), content: []string{"from_address", "to_address"},
+	kept: []string{"message_sid", "account_sid", "status", "status_rank", "error_code", "num_media", "event", "updated_at"},
+}
+
 const upsertMessage = `
 INSERT INTO twilio_messages AS t (message_sid, account_sid, from_address, to_address, status, status_rank, error_code, num_media,
 	event, updated_at)

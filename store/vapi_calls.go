@@ -19,6 +19,12 @@ type VapiCall struct {
 	Event                                string
 }
 
+var vapiCallHolding = holding{
+	table: "vapi_calls", rows: ofObject("call_id", "sid"), content: []string{"summary", "transcript", "recording_url"},
+	kept: []string{"call_id", "org_id", "assistant_id", "call_type", "status", "status_rank", "ended_reason", "started_at", "ended_at",
+		"cost", "hangs", "event", "updated_at"},
+}
+
 const upsertVapiCall = `
 INSERT INTO vapi_calls AS t (call_id, org_id, assistant_id, call_type, status, status_rank, ended_reason, started_at, ended_at,
 	cost, hangs, summary, transcript, recording_url, event, updated_at)

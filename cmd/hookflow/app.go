@@ -104,7 +104,7 @@ func assemble(ctx context.Context, p plan) (*app, error) {
 		}
 	}
 	options := api.Options{
-		Accepter: a.intake, Ledger: ledger{a.store}, Repairs: repairs{a.store, a.intake, a.log}, Replays: replays{a.store, a.log, p.now}, Sources: made, PublicURL: p.config.PublicURL,
+		Accepter: a.intake, Ledger: ledger{a.store}, Repairs: repairs{a.store, a.intake, a.log, p.now}, Replays: replays{a.store, a.log, p.now}, Sources: made, PublicURL: p.config.PublicURL,
 		Tokens: apiTokens(p.config), Ready: a.ready, TemporalURL: runURL(p.temporalUI, p.temporal.Namespace),
 		Scrape: a.telemetry.Metrics(), Metrics: a.telemetry.Door, Log: a.log, Now: p.now,
 		OnError: a.telemetry.CaptureError, Middleware: a.telemetry.Gin(),

@@ -16,6 +16,7 @@ type repairs struct {
 	store  *store.Store
 	intake *intake.Intake
 	log    *slog.Logger
+	now    func() time.Time
 }
 
 // Replay asks for another generation.
@@ -32,6 +33,20 @@ func (r repairs) Retry(ctx context.Context, id, author string) (event.Record, er
 // Cancel ends an event.
 func (r repairs) Cancel(ctx context.Context, id, author string) (event.Record, error) {
 	return r.done(ctx, id, author, "cancelled", r.intake.Cancel(ctx, id, author))
+}
+
+// Erase deletes the content of an event from the ledger, then what Temporal holds of it.
+func (r repairs) Erase(ctx context.Context, id, author string) (event.Erasure, error) {
+	erased, err := r.store.Erase(ctx, id, author, r.now())
+	if err != nil {
+		return erased, away(err)
+	}
+	erased.Histories, err = r.intake.DeleteHistories(ctx, erased.WorkflowID, erased.RunIDs)
+	r.log.Info("the content of an event is erased", "key", erased.Key, "histories", erased.Histories, "author", author)
+	if err != nil {
+		r.log.Warn("histories of an erased event are left", "key", erased.Key, "error", err)
+	}
+	return erased, err
 }
 
 func (r repairs) done(ctx context.Context, id, author, what string, err error) (event.Record, error) {
