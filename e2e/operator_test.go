@@ -9,6 +9,7 @@ import (
 	"hookflow/event"
 
 	"github.com/stretchr/testify/require"
+	"go.temporal.io/api/workflowservice/v1"
 	"go.temporal.io/sdk/client"
 )
 
@@ -115,6 +116,17 @@ func TestReplay(t *testing.T) {
 	require.Equal(t, http.StatusAccepted, s.replay(d.key()).status, "a completed event too")
 	third := s.await(d.key(), "completed again", func(e event.Detail) bool { return e.Generation == 2 && e.Status == event.Completed })
 	require.Equal(t, unchanged.Steps, third.Steps)
+
+	_, err := in.temporal.WorkflowService().DeleteWorkflowExecution(t.Context(), &workflowservice.DeleteWorkflowExecutionRequest{
+		Namespace: in.env["TEMPORAL_NAMESPACE"], WorkflowExecution: execution(d, *third.RunID),
+	})
+	require.NoError(t, err)
+	until(t, "Temporal has forgotten the run", func() bool {
+		_, err := in.temporal.DescribeWorkflowExecution(t.Context(), d.event.WorkflowID(), *third.RunID)
+		return err != nil
+	})
+	require.Equal(t, http.StatusAccepted, s.replay(d.key()).status)
+	s.await(d.key(), "completed without the run", func(e event.Detail) bool { return e.Generation == 3 && e.Status == event.Completed })
 }
 
 // Replays asked for at once are one.
