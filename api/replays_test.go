@@ -60,6 +60,11 @@ func TestReplayIsAskedFor(t *testing.T) {
 	require.JSONEq(t, `{"matched":7,"sample":[]}`, w.Body.String())
 	require.True(t, d.replays.preview)
 	require.JSONEq(t, `{"b":2}`, string(d.replays.request.Match.Contains))
+
+	w = tell(d, "POST", "/v1/replays", `{"filter":{"error_type":"Outage","error":"out of order"}}`)
+	require.Equal(t, 201, w.Code, w.Body.String())
+	require.Equal(t, "Outage", d.replays.request.Match.ErrorType)
+	require.Equal(t, "out of order", d.replays.request.Match.Error)
 }
 
 func TestReplayThatCannotBe(t *testing.T) {
@@ -67,6 +72,7 @@ func TestReplayThatCannotBe(t *testing.T) {
 	for body, want := range map[string][2]string{
 		"":                                      {"body_invalid", "filter is missing"},
 		`{"filter":null}`:                       {"body_invalid", "filter is missing"},
+		`{"filter":{"order":"oldest"}}`:         {"body_invalid", `no filter \"order\"; there are account, error`},
 		`{"filter":{"limit":"5"}}`:              {"body_invalid", `no filter \"limit\"; there are account, error`},
 		`{"filter":{"status":["failed"]}}`:      {"body_invalid", "filter status is not a string"},
 		`{"filter":{"q":null}}`:                 {"body_invalid", "filter q is not a string"},

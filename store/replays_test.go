@@ -121,6 +121,12 @@ func TestReplaySetIsFixed(t *testing.T) {
 	preview, err = s.PreviewReplay(t.Context(), event.Filter{Type: "checkout.*", Account: "acct_1", Contains: []byte(`{"n":1}`)})
 	require.NoError(t, err)
 	require.Equal(t, 7, preview.Matched, "every final event; the open one is not")
+	preview, err = s.PreviewReplay(t.Context(), event.Filter{Error: "n", Type: "checkout.session.completed"})
+	require.NoError(t, err)
+	require.Equal(t, 7, preview.Matched)
+	preview, err = s.PreviewReplay(t.Context(), event.Filter{ErrorType: "Outage"})
+	require.NoError(t, err)
+	require.Zero(t, preview.Matched)
 
 	r := createReplay(t, s, event.Filter{Status: event.Failed, Since: noon.Add(time.Second)}, 0)
 	require.Equal(t, event.ReplayRunning, r.State)

@@ -19,7 +19,9 @@ const (
 	// be drawn.
 	lookEvery = 500 * time.Millisecond
 	lineEvery = 5 * time.Second
-	barWidth  = 30
+	// measured is how long a speed is measured before it is told.
+	measured = 3 * time.Second
+	barWidth = 30
 )
 
 // follow shows how far a replay is until it ends, and sums it up. It fails when events failed again or were left out.
@@ -102,8 +104,8 @@ func (p *progress) line(r event.Replay) string {
 	if r.Failed > 0 {
 		text += fmt.Sprintf(", %d failed", r.Failed)
 	}
-	if elapsed := p.env.now().Sub(p.began).Seconds(); elapsed >= 1 && done > 0 {
-		speed := float64(done) / elapsed
+	if elapsed := p.env.now().Sub(p.began); elapsed >= measured && done > 0 {
+		speed := float64(done) / elapsed.Seconds()
 		text += fmt.Sprintf(", %.0f/s", speed)
 		if left := float64(r.Matched-done) / speed; left >= 1 && r.State == event.ReplayRunning {
 			text += ", " + time.Duration(left*float64(time.Second)).Round(time.Second).String() + " left"
