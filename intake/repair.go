@@ -94,8 +94,8 @@ func waits(a *workflowpb.PendingActivityInfo) bool {
 const unpauseTime = 5 * time.Second
 
 // retryActivity pauses an activity and unpauses it: Temporal then attempts it at once and keeps the count of attempts,
-// which ResetActivity does not, and UpdateActivityOptions keeps the time of the next attempt (read in the server's
-// service/history/workflow/activity.go, v1.29.1).
+// which ResetActivity does not; UpdateActivityOptions would keep the time of the next attempt
+// (https://docs.temporal.io/activity-operations; the server's service/history/workflow/activity.go, v1.29.1).
 func (in *Intake) retryActivity(ctx context.Context, run *commonpb.WorkflowExecution, a *workflowpb.PendingActivityInfo, author string) error {
 	service := in.Temporal.WorkflowService()
 	if a.State != enums.PENDING_ACTIVITY_STATE_PAUSED {
