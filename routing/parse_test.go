@@ -230,6 +230,8 @@ func TestParse_partlyCoveredRouteIsReachable(t *testing.T) {
 func FuzzParse(f *testing.F) {
 	f.Add([]byte(whole), "checkout.session.completed")
 	f.Add([]byte(one), "x")
+	f.Add([]byte(composed), "charge.captured")
+	f.Add([]byte("templates: {a: [{use: b}], b: [{use: a}]}\nroutes: [{provider: a, type: x, steps: [{parallel: [{use: a}]}]}]"), "x")
 	f.Add([]byte("a: &a [*a]\nroutes: *a\n"), "")
 	f.Add([]byte("routes:\n  - <<: {provider: a}\n"), "")
 	f.Add([]byte("\xff\xfer\x00o\x00"), "")
@@ -246,8 +248,11 @@ func FuzzParse(f *testing.F) {
 			return
 		}
 		for _, r := range table.routes {
+			names := map[string]bool{}
 			for _, step := range planOf(table, r.provider, eventType).Steps {
 				o := step.Options
+				require.False(t, names[step.Name], "two steps of one plan are named %s", step.Name)
+				names[step.Name] = true
 				require.NotEmpty(t, step.Name)
 				require.Contains(t, table.Activities(), step.Activity)
 				require.Positive(t, o.StartToCloseTimeout)

@@ -2,6 +2,7 @@ package routing
 
 import (
 	"encoding/json"
+	"fmt"
 	"strings"
 	"testing"
 
@@ -190,6 +191,38 @@ func TestSteps_namesThatNeverMeet(t *testing.T) {
 		_, err := Parse(name, []byte(text))
 		require.NoError(t, err)
 	}
+}
+
+// A file that is taken never gives an event two steps of one name, whatever its conditions say.
+func TestPlan_namesAreUnique(t *testing.T) {
+	t.Parallel()
+	taken := 0
+	rapid.Check(t, func(t *rapid.T) {
+		var file strings.Builder
+		file.WriteString("routes:\n")
+		for range rapid.IntRange(1, 5).Draw(t, "routes") {
+			fmt.Fprintf(&file, "  - {provider: p, type: [%q, %q], continue: %v, steps: [{activity: %s}]",
+				rapid.SampledFrom([]string{"a*", "*b", "ab", "a?", "*", "b"}).Draw(t, "glob"), rapid.SampledFrom([]string{"c", "*c", "a.*"}).Draw(t, "other"),
+				rapid.Bool().Draw(t, "continue"), rapid.SampledFrom([]string{"x", "y", "z"}).Draw(t, "step"))
+			if rapid.Bool().Draw(t, "conditional") {
+				fmt.Fprintf(&file, ", when: payload.%s", rapid.SampledFrom([]string{"yes", "no", "missing"}).Draw(t, "when"))
+			}
+			file.WriteString("}\n")
+		}
+		table, err := Parse("f", []byte(file.String()))
+		if err != nil {
+			return
+		}
+		taken++
+		for _, eventType := range []string{"", "a", "ab", "abc", "b", "bb", "c", "ac", "a.c", "a.b"} {
+			names := map[string]bool{}
+			for _, step := range table.Plan(&event.Event{Provider: "p", Type: eventType}, json.RawMessage(`{"yes":true,"no":false}`)).Steps {
+				require.False(t, names[step.Name], "%s has two steps %s by\n%s", eventType, step.Name, file.String())
+				names[step.Name] = true
+			}
+		}
+	})
+	require.Positive(t, taken, "some files are good")
 }
 
 func TestGlobsMeet(t *testing.T) {
