@@ -221,7 +221,7 @@ var adyenKind = Kind{
 		"Customer Area → Developers → Webhooks → + Webhook → Standard webhook, server URL {url}, method JSON.",
 		"Generate an HMAC key under Security and copy it into {variable}. It takes Adyen some minutes to use a new key; list the old one as well until then.",
 	},
-	Retries: "After 10 s without a 2xx the webhook is queued and sent again for up to 30 days.",
+	Retries: "Three times at once when there is no 2xx within 10 s; then from a queue, for up to 30 days.",
 	ID:      "per item `pspReference:eventCode:success`", Type: "`eventCode`",
 	Notes: []string{
 		"Each item of notificationItems is verified; one false item refuses the request. The answer is `[accepted]`.",

@@ -124,7 +124,7 @@ var mailgunKind = Kind{
 		"Send → Sending → Webhooks → Add webhook, URL {url}; https only, since the proof does not cover the body.",
 		"Copy the HTTP webhook signing key into {variable}. It is not the API key.",
 	},
-	Retries: "For 8 hours, after 10, 10, 15, 30 minutes, 1, 2 and 4 hours; never again after a 406.",
+	Retries: "For 8 hours, after 5, 10 and 15 minutes, 1, 2 and 4 hours; never again after a 406.",
 	ID:      "`event-data.id`", Type: "`event-data.event`",
 	Notes: []string{
 		"**A weaker guarantee**: the signature covers a time and a token, not the event. A captured request could carry another body; so a token is accepted with one body only, within ±5 minutes, as far as each process remembers (20,000 tokens).",

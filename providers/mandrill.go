@@ -153,8 +153,7 @@ var mandrillKind = Kind{
 		"Settings → Webhooks → Add a Webhook, URL {url}. Mandrill asks with HEAD and posts an empty batch, both of which are answered.",
 		"Copy the key of the new webhook into {variable}.",
 	},
-	Retries: "For 7 hours (30 attempts) after anything but 200.",
-	ID:      "per event `_id:ts:event`, for a click or an open with a link also the hash of the link", Type: "`event`, or `blacklist.add` and the like",
+	ID: "per event `_id:ts:event`, for a click or an open with a link also the hash of the link", Type: "`event`, or `blacklist.add` and the like",
 	Notes: []string{
 		"HMAC-SHA1 is all that Mandrill offers. No time is signed: a replay of a captured request is a duplicate by its ids.",
 	},

@@ -280,9 +280,8 @@ var plivoKind = Kind{
 		"Use {url} with method POST as hangup URL and message URL, and as answer URL of applications.",
 		"Copy the auth token into {variable}.",
 	},
-	Retries: "A callback is sent again up to 3 times, after 60 s each, when it is not answered with 200.",
-	ID:      "`MessageUUID:Status`, `CallUUID:CallStatus`; for requests for instructions also a hash of the parameters",
-	Type:    "`message.<Status>`, `message.received`, `call.<CallStatus>`, `call.incoming`, `call.outgoing`, `call.continue`",
+	ID:   "`MessageUUID:Status`, `CallUUID:CallStatus`; for requests for instructions also a hash of the parameters",
+	Type: "`message.<Status>`, `message.received`, `call.<CallStatus>`, `call.incoming`, `call.outgoing`, `call.continue`",
 	Notes: []string{
 		"No time is signed and nothing stands between the parameters: ids of another shape, and ids outside their place, are refused.",
 		"A request for the instructions of a call is answered with an empty document, **a placeholder** until answers are computed.",

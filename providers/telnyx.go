@@ -65,7 +65,7 @@ var telnyxKind = Kind{
 		"Set {url} as webhook URL of the messaging profile or the application, API version 2.",
 		"Copy the public key into {variable}.",
 	},
-	Retries: "Up to 3 times to each of the two URLs of a profile, after anything but 2xx.",
+	Retries: "To the failover URL when the first one does not answer with 2xx, and again when there is no answer in time.",
 	ID:      "`data.id`", Type: "`data.event_type`",
 	Generate: func(random io.Reader) (string, error) { return GenerateKey(KeyEd25519, random) },
 	Samples: []Sample{{Name: "message.received", Body: `{"data":{"record_type":"event","event_type":"message.received","id":"{{.ID}}","occurred_at":"{{.ISO 0}}",` +
