@@ -78,7 +78,7 @@ func parseFieldText(text string) (fieldText, error) {
 		}
 		part, ok := parsePlace(place)
 		if !ok {
-			return nil, fmt.Errorf("{%s} is no place: write {/json/pointer}, {^/json/pointer}, {header NAME}, {form NAME}, {id}, {sha256}, {list} or {received}", place)
+			return nil, fmt.Errorf("{%s} is no place; there are {/json/pointer}, {^/json/pointer}, {header NAME}, {form NAME}, {id}, {sha256}, {list} and {received}", place)
 		}
 		parts, text = append(parts, part), after
 	}
