@@ -162,9 +162,9 @@ func variableOf(name string) string { return strings.ToUpper(strings.ReplaceAll(
 
 func sortedKeys[V any](m map[string]V) []string { return slices.Sorted(maps.Keys(m)) }
 
-// unsigned reports whether a declared id comes from a header that no signature covers.
+// unsigned reports whether a declared id usually comes from a header that no signature covers.
 func unsigned(d Declaration) bool {
-	f, err := parseField(d.ID)
+	f, err := parseField(d.ID[:min(len(d.ID), 1)])
 	if err != nil {
 		return false
 	}

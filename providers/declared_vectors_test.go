@@ -35,6 +35,8 @@ func (v *declaredVector) kind() *Kind {
 		return KindOf("bitbucket")
 	case "atlassian":
 		return KindOf("jira")
+	case "adyen":
+		return KindOf("adyen-platform")
 	}
 	name, _, _ := strings.Cut(v.Scheme, "-v")
 	return KindOf(name)

@@ -28,7 +28,7 @@ func run(ctx context.Context, args []string, getenv func(string) string, stdin i
 	root.AddCommand(
 		newServeCommand(env), newDevCommand(env), newMigrateCommand(env),
 		newSendCommand(env), newEventsCommand(env), newReplayCommand(env), newReplaysCommand(env), newReadyCommand(env),
-		newDoctorCommand(env), newRoutesCommand(env),
+		newDoctorCommand(env), newRoutesCommand(env), newProvidersCommand(env), newVerifyCommand(env),
 	)
 	err := root.ExecuteContext(ctx)
 	if err == nil {
