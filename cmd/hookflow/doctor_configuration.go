@@ -25,7 +25,7 @@ func (p *patient) examineConfiguration() []finding {
 		err = madeErr
 	}
 	if err == nil {
-		_, err = routes(plan{config: p.config, api: true, worker: true}, on, worker.BuiltIn(nil, nil, nil).Names())
+		_, err = routes(plan{config: p.config, api: true, worker: true, variable: p.getenv}, on, worker.BuiltIn(nil, nil, nil).Names())
 	}
 	if err != nil {
 		return append(problemsOf(check, err), p.examineSecrets()...)

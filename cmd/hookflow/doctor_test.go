@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"errors"
 	"maps"
+	"os"
 	"strings"
 	"testing"
 	"time"
@@ -72,6 +73,9 @@ func TestDoctor(t *testing.T) {
 		said, _, _ := consult(t, well)
 		return said.of("workers").Status == stateOK
 	}, "the worker does not poll")
+	routes := t.TempDir() + "/hookflow.yaml"
+	require.NoError(t, os.WriteFile(routes, []byte(
+		"routes: [{provider: stripe, type: x, steps: [{name: on, forward: 'https://on.example.com'}]}]"), 0o600))
 	for name, c := range map[string]struct {
 		set  map[string]string
 		bad  map[string]string
@@ -87,7 +91,10 @@ func TestDoctor(t *testing.T) {
 		"no token":           {map[string]string{"HOOKFLOW_API_TOKEN": ""}, map[string]string{"api token": stateWarn}, "openssl rand"},
 		"no TLS":             {map[string]string{"HOOKFLOW_PUBLIC_URL": "http://hooks.example.com"}, map[string]string{"public url": stateWarn}, "put TLS in front"},
 		"no configuration":   {map[string]string{"TWILIO_AUTH_TOKEN": "0123456789", "HOOKFLOW_PUBLIC_URL": ""}, map[string]string{"configuration": stateFail}, "HOOKFLOW_PUBLIC_URL"},
-		"no provider":        {map[string]string{"STRIPE_WEBHOOK_SECRET": ""}, map[string]string{"configuration": stateFail}, "no provider has a secret"},
+		"no signing secret":  {map[string]string{"HOOKFLOW_CONFIG": routes}, map[string]string{"configuration": stateFail}, "HOOKFLOW_FORWARD_SECRET"},
+		"forwarding": {map[string]string{"HOOKFLOW_CONFIG": routes, "HOOKFLOW_FORWARD_SECRET": "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"}, nil,
+			"routes of " + routes},
+		"no provider": {map[string]string{"STRIPE_WEBHOOK_SECRET": ""}, map[string]string{"configuration": stateFail}, "no provider has a secret"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			variables := maps.Clone(well)
