@@ -152,12 +152,12 @@ func (in *Intake) writeBatch(batch []*arrival) {
 	case err != nil:
 		in.release(rows)
 		if bytes <= largeBatch {
-			in.ledger.report(false)
+			in.ledger.report(err)
 		}
 		tell(batch, func(*arrival) verdict { return verdict{err: errLedgerAway} })
 		return
 	}
-	in.ledger.report(true)
+	in.ledger.report(nil)
 	in.settle(batch, firsts, rows, fresh)
 }
 
@@ -243,6 +243,6 @@ func (in *Intake) probeLedger(ctx context.Context) {
 		}
 		probe, cancel := context.WithTimeout(ctx, in.LedgerTimeout)
 		defer cancel()
-		in.ledger.report(in.Store.Ping(probe) == nil)
+		in.ledger.report(in.Store.Ping(probe))
 	})
 }

@@ -11,7 +11,7 @@ type breaker struct {
 	now      func() time.Time
 	interval time.Duration
 	limit    int
-	changed  func(open bool)
+	changed  func(open bool, because error)
 
 	mu       sync.Mutex
 	open     bool
@@ -19,7 +19,7 @@ type breaker struct {
 	next     time.Time
 }
 
-func newBreaker(now func() time.Time, limit int, changed func(open bool)) *breaker {
+func newBreaker(now func() time.Time, limit int, changed func(open bool, because error)) *breaker {
 	return &breaker{now: now, interval: time.Second, limit: limit, changed: changed}
 }
 
@@ -38,11 +38,11 @@ func (b *breaker) allow() bool {
 	return true
 }
 
-// report tells how a try ended.
-func (b *breaker) report(answered bool) {
+// report tells how a try ended: nil when the place answered.
+func (b *breaker) report(because error) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	if answered {
+	if because == nil {
 		b.failures = 0
 	} else {
 		b.failures++
@@ -50,7 +50,7 @@ func (b *breaker) report(answered bool) {
 	}
 	if open := b.failures >= b.limit; open != b.open {
 		b.open = open
-		b.changed(open)
+		b.changed(open, because)
 	}
 }
 

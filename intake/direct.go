@@ -89,14 +89,14 @@ func (in *Intake) startDirectly(ctx context.Context, e *event.Event) error {
 	}
 	switch {
 	case err == nil, errors.Is(err, errAlreadyStarted):
-		in.temporal.report(true)
+		in.temporal.report(nil)
 		return err
 	case errors.Is(err, errRefused):
-		in.temporal.report(true)
+		in.temporal.report(nil)
 		in.Log.ErrorContext(ctx, "Temporal refused a run", e.Attrs(), "error", err)
 		return event.ErrUnavailable
 	}
-	in.temporal.report(false)
+	in.temporal.report(err)
 	in.Log.WarnContext(ctx, "an event could not be kept anywhere", e.Attrs(), "error", err)
 	return event.ErrUnavailable
 }

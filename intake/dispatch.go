@@ -72,24 +72,24 @@ func (in *Intake) awaitTemporal(ctx context.Context, next queued) bool {
 func (in *Intake) note(ctx context.Context, next queued, err error) {
 	switch {
 	case err == nil:
-		in.temporal.report(true)
+		in.temporal.report(nil)
 		in.Metrics.Dispatched("started")
 		in.marks.dispatched(next.Event, in.Now())
 	case errors.Is(err, errAlreadyStarted) && next.Generation == 0:
-		in.temporal.report(true)
+		in.temporal.report(nil)
 		in.Metrics.Dispatched("already_started")
 		in.marks.dispatched(next.Event, in.Now())
 	case errors.Is(err, errAlreadyStarted):
 		// The run of an older generation may still be closing. If it is this generation's own, its Begin settles the row.
-		in.temporal.report(true)
+		in.temporal.report(nil)
 		in.Metrics.Dispatched("already_started")
 		in.postpone(next, min(time.Second<<min(next.attempts, 6), time.Minute), "")
 	case errors.Is(err, errRefused):
-		in.temporal.report(true)
+		in.temporal.report(nil)
 		in.Metrics.Dispatched("refused")
 		in.refuse(ctx, next, err)
 	default:
-		in.temporal.report(false)
+		in.temporal.report(err)
 		in.Metrics.Dispatched("unavailable")
 		in.postpone(next, min(time.Second<<min(next.attempts, 5), maxAwayPause), "")
 	}

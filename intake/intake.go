@@ -100,11 +100,11 @@ func New(c Config) *Intake {
 	return in
 }
 
-func (in *Intake) placeChanged(place string) func(bool) {
-	return func(open bool) {
+func (in *Intake) placeChanged(place string) func(bool, error) {
+	return func(open bool, because error) {
 		in.Metrics.Place(place, !open)
 		if open {
-			in.Log.Warn("a durable place does not answer", "place", place)
+			in.Log.Warn("a durable place does not answer", "place", place, "error", because)
 		} else {
 			in.Log.Info("a durable place answers again", "place", place)
 		}

@@ -43,7 +43,7 @@ func (p *patient) examinePostgres(ctx context.Context) []finding {
 	if err != nil {
 		return []finding{failed(check, oneLine(err), "the role of DATABASE_URL must be able to ask this")}
 	}
-	found := []finding{s.server(conn.Config()), s.durability(), skew("postgres clock", s.skew, s.uncertain)}
+	found := []finding{s.server(conn.Config()), s.durability(), takesWrites(ctx, conn), skew("postgres clock", s.skew, s.uncertain)}
 	return append(found, examineMigrations(ctx, p.config.DatabaseURL))
 }
 
@@ -102,6 +102,18 @@ func (s pgSettings) durability() finding {
 		return warning(check, s.commit+", with full_page_writes off: a torn page after a crash stays torn", "ALTER SYSTEM SET full_page_writes = on")
 	}
 	return fine(check, "%s", s.commit)
+}
+
+// takesWrites writes a megabyte into a table that is gone before anybody sees it: a full disk is noticed by writing only.
+func takesWrites(ctx context.Context, conn *pgx.Conn) finding {
+	const check = "postgres writes"
+	_, err := conn.Exec(ctx, `BEGIN;
+		CREATE TEMP TABLE hookflow_doctor ON COMMIT DROP AS SELECT repeat(md5(n::text), 60) FROM generate_series(1, 512) n;
+		ROLLBACK`)
+	if err != nil {
+		return failed(check, oneLine(err), "make room: the volume of Postgres, its WAL, HOOKFLOW_PAYLOAD_RETENTION")
+	}
+	return fine(check, "taken")
 }
 
 // skew judges how far a clock is from ours. uncertain is how far that may be wrong.

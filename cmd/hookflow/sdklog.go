@@ -62,11 +62,13 @@ func inOurWords(keyvals []any) []any {
 	return kept
 }
 
-// ofHandler reports whether a line is about an activity.
+// ofHandler reports whether a line is about an activity other than those that come with every run: what they say is about
+// the ledger, and holds no content.
 func ofHandler(keyvals []any) bool {
 	for i := 0; i+1 < len(keyvals); i += 2 {
 		if keyvals[i] == "ActivityType" || keyvals[i] == "LocalActivityType" {
-			return true
+			name, _ := keyvals[i+1].(string)
+			return !strings.HasPrefix(name, "mirror.") && !strings.HasPrefix(name, "housekeeping.")
 		}
 	}
 	return false

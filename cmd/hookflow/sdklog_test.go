@@ -22,6 +22,7 @@ func TestSDKLog(t *testing.T) {
 	}{
 		"a result":           {[]any{"WorkflowID", "stripe:evt_1", "Result", "canary", "Attempt", 2}, `"event_id":"` + event.ID("stripe:evt_1") + `","workflow_id":"stripe:evt_1","attempt":2}`},
 		"a handler's error":  {[]any{"ActivityType", "a.B", "Error", temporal.NewApplicationError("canary", "Refused")}, `"activity_type":"a.B","error_type":"Refused"}`},
+		"the mirror's error": {[]any{"ActivityType", "mirror.Begin", "Error", errors.New("disk full")}, `"activity_type":"mirror.Begin","error":"disk full"}`},
 		"a handler's panic":  {[]any{"LocalActivityType", "a.B", "PanicError", "canary", "PanicStack", "main.go:1"}, `"local_activity_type":"a.B","panic_stack":"main.go:1"}`},
 		"the SDK's error":    {[]any{"TaskQueue", "hookflow", "Error", errors.New("no such namespace")}, `"task_queue":"hookflow","error":"no such namespace"}`},
 		"a workflow's panic": {[]any{"WorkflowType", "StripeWebhook", "PanicError", "nil map"}, `"workflow_type":"StripeWebhook","panic_error":"nil map"}`},
