@@ -92,7 +92,7 @@ var (
 	errNotFinal = newProblem(http.StatusConflict, "event_not_final",
 		"The event is still being handled; only a completed or failed one can be replayed or erased.")
 	errFinal = newProblem(http.StatusConflict, "event_final",
-		"The event is completed or failed; replay it instead.")
+		"The event is completed or failed already; all that it can be is replayed.")
 	errNotWaiting = newProblem(http.StatusConflict, "event_not_waiting",
 		"No step of the event waits for another attempt: it is being attempted, or about to be.")
 	errUnsupported = newProblem(http.StatusNotImplemented, "unsupported_by_temporal",
