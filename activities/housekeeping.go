@@ -35,6 +35,7 @@ const (
 type Housekeeping struct {
 	Store         *store.Store
 	Temporal      client.Client
+	Namespace     string        // that of Temporal, which the client keeps to itself
 	WorkflowTypes []string      // of events
 	Retention     time.Duration // of content; 0 keeps it for ever
 	Now           func() time.Time
@@ -45,7 +46,7 @@ type Housekeeping struct {
 
 // ReconcileClosed reads the runs that were terminated, cancelled or timed out since the watermark (the zero time: within
 // the last hour) and ends their rows as failed; it reads the runs that were started since, and opens the rows that a reset
-// run took up again. It returns the next watermark.
+// run took up again; and it sets steps going that an interrupted retry left paused. It returns the next watermark.
 func (h *Housekeeping) ReconcileClosed(ctx context.Context, since time.Time) (time.Time, error) {
 	watermark := h.Now()
 	if since.IsZero() {
@@ -78,6 +79,9 @@ func (h *Housekeeping) ReconcileClosed(ctx context.Context, since time.Time) (ti
 		}
 	}
 	if err := h.reopen(ctx, since.Add(-visibilityLag), limit); err != nil {
+		return since, err
+	}
+	if err := h.unpause(ctx, limit); err != nil {
 		return since, err
 	}
 	return watermark, nil

@@ -39,6 +39,9 @@ func settle(t *testing.T) town {
 			return nil
 		case "fails":
 			return errors.New("broken")
+		case "waits": // for an activity that no worker has, which is attempted again and again
+			options := workflow.ActivityOptions{StartToCloseTimeout: time.Minute}
+			return workflow.ExecuteActivity(workflow.WithActivityOptions(ctx, options), "nobody.Works").Get(ctx, nil)
 		}
 		return workflow.Sleep(ctx, time.Hour)
 	}, workflow.RegisterOptions{Name: workflows.Stripe})

@@ -8,6 +8,10 @@ const GenerationMemo = "generation"
 // TypeAttribute names the search attribute of a run that holds the event's type, as a Keyword.
 const TypeAttribute = "HookflowEventType"
 
+// RetryPause is the reason that a retry gives for the pause of a step which it unpauses at once. Housekeeping knows by it
+// what was left paused.
+const RetryPause = "retry now"
+
 // Run is a run of an event as the ledger knows it. A reset run has a new run id and keeps the original one, so a run is
 // known by its original id and its generation.
 type Run struct {

@@ -89,8 +89,8 @@ func waits(a *workflowpb.PendingActivityInfo) bool {
 		a.State == enums.PENDING_ACTIVITY_STATE_SCHEDULED && a.NextAttemptScheduleTime != nil
 }
 
-// unpauseTime is how long a paused activity is tried to be set going again, whoever has hung up meanwhile: one that stayed
-// paused would wait for ever, or for the next retry.
+// unpauseTime is how long a paused activity is tried to be set going again, whoever has hung up meanwhile. Housekeeping
+// looks after one that stays paused all the same.
 const unpauseTime = 5 * time.Second
 
 // retryActivity pauses an activity and unpauses it: Temporal then attempts it at once and keeps the count of attempts,
@@ -100,7 +100,7 @@ func (in *Intake) retryActivity(ctx context.Context, run *commonpb.WorkflowExecu
 	service := in.Temporal.WorkflowService()
 	if a.State != enums.PENDING_ACTIVITY_STATE_PAUSED {
 		_, err := service.PauseActivity(ctx, &workflowservice.PauseActivityRequest{
-			Namespace: in.Namespace, Execution: run, Identity: author, Reason: "retry now",
+			Namespace: in.Namespace, Execution: run, Identity: author, Reason: event.RetryPause,
 			Activity: &workflowservice.PauseActivityRequest_Id{Id: a.ActivityId},
 		})
 		if err != nil {
@@ -120,7 +120,7 @@ func (in *Intake) retryActivity(ctx context.Context, run *commonpb.WorkflowExecu
 		}
 		select {
 		case <-ctx.Done():
-			in.Log.Error("a step stays paused: Temporal went away in the middle of a retry; ask for it again",
+			in.Log.Error("a step stays paused until housekeeping finds it: Temporal went away in the middle of a retry",
 				"workflow", run.WorkflowId, "activity", a.ActivityId)
 			return err
 		case <-time.After(200 * time.Millisecond):

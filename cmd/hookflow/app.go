@@ -98,7 +98,7 @@ func assemble(ctx context.Context, p plan) (*app, error) {
 				Metrics: a.telemetry.Steps,
 			},
 			Housekeeping: &activities.Housekeeping{
-				Store: a.store, Temporal: a.temporal, WorkflowTypes: workflows.Names(), Now: p.now, Log: a.log,
+				Store: a.store, Temporal: a.temporal, Namespace: p.temporal.Namespace, WorkflowTypes: workflows.Names(), Now: p.now, Log: a.log,
 				Retention: p.config.PayloadRetention, Failed: a.telemetry.CaptureFinalFailure,
 			},
 		}
