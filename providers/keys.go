@@ -13,7 +13,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"net/http"
 	"strconv"
 	"strings"
 	"time"
@@ -211,19 +210,6 @@ func (s *signedEd25519) message(timestamp string, body []byte) []byte {
 	message := make([]byte, 0, len(timestamp)+len(s.between)+len(body))
 	message = append(append(message, timestamp...), s.between...)
 	return append(message, body...)
-}
-
-// timeHeader returns the text of a header that holds a signed time in seconds, once it lies within Tolerance of now.
-func timeHeader(h http.Header, name string, now time.Time) (string, error) {
-	text, err := only(h, name)
-	if err != nil {
-		return "", err
-	}
-	signed, ok := signedSeconds(text)
-	if !ok {
-		return "", unverified(ReasonMalformed)
-	}
-	return text, inWindow(signed, now, Tolerance)
 }
 
 // sign signs where a key pair is one's own, and leaves r as it is otherwise.

@@ -145,14 +145,6 @@ func (p *PayPal) transmission(r *Request, now time.Time) (id, timestamp string, 
 	return id, timestamp, signed, inUnevenWindow(signed, now, payPalPast)
 }
 
-// inUnevenWindow refuses a signed time that lies further back than past, or further ahead than Tolerance.
-func inUnevenWindow(signed, now time.Time, past time.Duration) error {
-	if signed.Before(now) {
-		return inWindow(signed, now, past)
-	}
-	return inWindow(signed, now, Tolerance)
-}
-
 func payPalSum(id, timestamp, webhook string, body []byte) [sha256.Size]byte {
 	crc := strconv.FormatUint(uint64(crc32.ChecksumIEEE(body)), 10)
 	return sha256.Sum256([]byte(id + "|" + timestamp + "|" + webhook + "|" + crc))

@@ -40,9 +40,7 @@ type Plivo struct {
 	version int
 }
 
-var (
-	_ Signer = (*Plivo)(nil)
-)
+var _ Signer = (*Plivo)(nil)
 
 // NewPlivo refuses no token, more than MaxSecrets, and an empty one.
 func NewPlivo(c PlivoConfig) (*Plivo, error) {

@@ -33,6 +33,27 @@ func inWindow(signed, now time.Time, tolerance time.Duration) error {
 	return nil
 }
 
+// inUnevenWindow refuses a signed time that lies further back than past, or further ahead than Tolerance.
+func inUnevenWindow(signed, now time.Time, past time.Duration) error {
+	if signed.Before(now) {
+		return inWindow(signed, now, past)
+	}
+	return inWindow(signed, now, Tolerance)
+}
+
+// timeHeader returns the text of a header that holds a signed time in seconds, once it lies within Tolerance of now.
+func timeHeader(h http.Header, name string, now time.Time) (string, error) {
+	text, err := only(h, name)
+	if err != nil {
+		return "", err
+	}
+	signed, ok := signedSeconds(text)
+	if !ok {
+		return "", unverified(ReasonMalformed)
+	}
+	return text, inWindow(signed, now, Tolerance)
+}
+
 // matches compares each wanted digest with each given one in constant time and without an early exit, so that the time
 // taken does not tell which secret or signature came close.
 func matches(wanted, given [][]byte) bool {
