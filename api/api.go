@@ -26,6 +26,13 @@ type Accepter interface {
 	AcceptAll(ctx context.Context, events []event.Event) ([]event.Outcome, error)
 }
 
+// Replier answers senders that wait for a computed answer.
+type Replier interface {
+	// Reply makes e durable and returns the answer that its run computes until ask.Until. With an outcome e is durable;
+	// event.ErrLate or event.ErrNoAnswer then say that the fallback is due. Without one the errors are Accept's.
+	Reply(ctx context.Context, e *event.Event, ask *event.Ask) (event.Outcome, event.Answer, error)
+}
+
 // Ledger answers for the events that were accepted. Ids are uuids in lower case: the door has already turned a key into
 // its uuid, with event.ID.
 type Ledger interface {
@@ -68,6 +75,9 @@ type Metrics interface {
 	Request(provider, outcome string, seconds float64)
 	// VerificationFailed counts a request that was not proven to come from its provider.
 	VerificationFailed(provider, reason string)
+	// Answered counts an answer to a sender that waited for a computed one: computed, late or failed; the fallback went out
+	// for the last two.
+	Answered(provider, how string)
 	// Ignored counts an event that was verified and not stored, since no route names its type.
 	Ignored(provider, eventType string)
 }
@@ -87,6 +97,10 @@ type Options struct {
 	Replays  Replays
 	// Sources are the providers by their path word. The map is read in New only.
 	Sources map[string]providers.Source
+	// Ask returns how the answer to e is come by, nil where its sender waits for none. Left nil, no answer is computed;
+	// else a Replier is needed.
+	Ask     func(e *event.Event) *event.Ask
+	Replier Replier
 	// PublicURL is scheme and host (and the prefix, if a proxy strips one) without a trailing slash.
 	PublicURL string
 	// Tokens open /v1; without one it is closed.
@@ -133,6 +147,9 @@ func New(o Options) *API {
 	}
 	if o.TemporalURL == nil {
 		o.TemporalURL = func(string, string) string { return "" }
+	}
+	if o.Ask == nil {
+		o.Ask = func(*event.Event) *event.Ask { return nil }
 	}
 	if o.OnPanic == nil {
 		o.OnPanic = func(context.Context, any, []byte) {}
@@ -222,4 +239,5 @@ type uncounted struct{}
 
 func (uncounted) Request(string, string, float64)   {}
 func (uncounted) VerificationFailed(string, string) {}
+func (uncounted) Answered(string, string)           {}
 func (uncounted) Ignored(string, string)            {}

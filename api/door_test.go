@@ -164,6 +164,10 @@ func (d *door) VerificationFailed(provider, reason string) {
 	d.locked(func() { d.metrics = append(d.metrics, provider+" failed "+reason) })
 }
 
+func (d *door) Answered(provider, how string) {
+	d.locked(func() { d.metrics = append(d.metrics, provider+" answered "+how) })
+}
+
 func (d *door) Ignored(provider, eventType string) {
 	d.locked(func() { d.metrics = append(d.metrics, provider+" ignored "+eventType) })
 }

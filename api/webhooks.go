@@ -30,6 +30,9 @@ func (a *API) receive(c *gin.Context) {
 		case d.Batch:
 			return a.acceptAll(c, g, d.Events)
 		}
+		if ask := a.Ask(&d.Events[0]); ask != nil {
+			return a.reply(c, g, &d.Events[0], ask)
+		}
 		return a.accept(c, g, &d.Events[0])
 	})
 }

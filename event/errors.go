@@ -34,4 +34,8 @@ var (
 	ErrHistoriesLeft = errors.New("the histories of the event could not be deleted")
 	// ErrTooMany: a count with more lines than an answer may have.
 	ErrTooMany = errors.New("the answer has too many lines; count by less")
+	// ErrLate: no answer was there in time; the run goes on.
+	ErrLate = errors.New("the answer was not there in time")
+	// ErrNoAnswer: the run has no answer to give: its step failed, or it runs without one.
+	ErrNoAnswer = errors.New("no answer was computed")
 )

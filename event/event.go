@@ -40,8 +40,15 @@ type Event struct {
 	// Chatty marks types that are sent many times a second and stored only when a route names them.
 	Chatty bool `json:"-"`
 
+	// Packed is the body (Pack) of an event that travels where the ledger cannot be relied on: in a run's question, and in
+	// the attempts that answer it. Empty elsewhere.
+	Packed []byte `json:"packed,omitempty"`
+	// Answering says that a run was started together with a question, which it waits for before it begins.
+	Answering bool `json:"answering,omitempty"`
 	// Generation counts the replays of the event; 0 is the first run.
 	Generation int `json:"generation,omitempty"`
+	// Reply says that the step at hand computes the answer for which the sender waits.
+	Reply bool `json:"reply,omitempty"`
 	// Step and Epoch say which step of the plan an activity works on; empty outside activities.
 	Step  string `json:"step,omitempty"`
 	Epoch int    `json:"epoch,omitempty"`

@@ -34,10 +34,11 @@ var errLedgerAway = errors.New("the ledger does not answer")
 
 // arrival is a request waiting for the ledger's verdict.
 type arrival struct {
-	event   *event.Event
-	verdict chan verdict // buffered, so that a writer never waits for a request that gave up
-	trace   trace.SpanContext
-	rest    []*arrival // the other events of a delivery of many: they go into the same statement
+	event     *event.Event
+	heldUntil time.Time    // by the door, which starts the run itself; zero for most
+	verdict   chan verdict // buffered, so that a writer never waits for a request that gave up
+	trace     trace.SpanContext
+	rest      []*arrival // the other events of a delivery of many: they go into the same statement
 }
 
 type verdict struct {
@@ -45,9 +46,10 @@ type verdict struct {
 	err     error
 }
 
-// write hands e to a batch and waits for the verdict. errLedgerAway means: unknown, try the second place.
-func (in *Intake) write(ctx context.Context, e *event.Event) (event.Outcome, error) {
-	a := &arrival{event: e, verdict: make(chan verdict, 1), trace: trace.SpanContextFromContext(ctx)}
+// write hands e to a batch and waits for the verdict. errLedgerAway means: unknown, try the second place. With a time
+// heldUntil the relay leaves the row alone until then, and the dispatcher altogether.
+func (in *Intake) write(ctx context.Context, e *event.Event, heldUntil time.Time) (event.Outcome, error) {
+	a := &arrival{event: e, heldUntil: heldUntil, verdict: make(chan verdict, 1), trace: trace.SpanContextFromContext(ctx)}
 	select {
 	case in.arrivals <- a:
 	case <-ctx.Done():
@@ -170,8 +172,8 @@ func (in *Intake) rows(batch []*arrival) (firsts map[string]*arrival, rows []sto
 			continue
 		}
 		firsts[a.event.ID] = a
-		row := store.Arrival{Event: a.event}
-		if in.queues.reserve(a.event.Provider) {
+		row := store.Arrival{Event: a.event, NextDispatch: a.heldUntil}
+		if a.heldUntil.IsZero() && in.queues.reserve(a.event.Provider) {
 			row.LeaseUntil = lease
 		}
 		rows = append(rows, row)
@@ -187,7 +189,7 @@ func (in *Intake) settle(batch []*arrival, firsts map[string]*arrival, rows []st
 		case fresh[row.ID] && leased:
 			in.Store.Remember(*row.Event)
 			in.queues.push(queued{Event: row.Ref(), leaseUntil: row.LeaseUntil, trace: firsts[row.ID].trace})
-		case fresh[row.ID]:
+		case fresh[row.ID] && row.NextDispatch.IsZero():
 			in.queues.nudge()
 		case leased:
 			in.queues.release(row.Provider)

@@ -29,6 +29,8 @@ type Config struct {
 	// TaskQueue and WorkflowType say where and as what a run of a scheme's event is started.
 	TaskQueue    string
 	WorkflowType func(scheme string) string
+	// ReplyUpdate names the update by which a run is asked for an answer.
+	ReplyUpdate string
 	// Routed reports whether a route names a type; a chatty type that none names is not stored.
 	Routed func(provider, eventType string) bool
 	// EventsURL is the address of /v1/events, for links; "" for none.
@@ -140,7 +142,7 @@ func (in *Intake) Accept(ctx context.Context, e *event.Event) (event.Outcome, er
 		return event.Ignored, nil
 	}
 	if in.ledger.closed() {
-		outcome, err := in.write(ctx, e)
+		outcome, err := in.write(ctx, e, time.Time{})
 		if !errors.Is(err, errLedgerAway) {
 			return outcome, err
 		}

@@ -29,19 +29,10 @@ var errAlreadyStarted = errors.New("already started")
 func (in *Intake) start(ctx context.Context, e *event.Event, packed []byte, eager bool) error {
 	ctx, cancel := context.WithTimeout(ctx, startDeadline)
 	defer cancel()
-	options := client.StartWorkflowOptions{
-		ID:        e.WorkflowID(),
-		TaskQueue: in.TaskQueue,
-		// A provider's retry never runs anything again; a replay, which has a generation of its own, does.
-		WorkflowIDReusePolicy:                    enums.WORKFLOW_ID_REUSE_POLICY_REJECT_DUPLICATE,
-		WorkflowIDConflictPolicy:                 enums.WORKFLOW_ID_CONFLICT_POLICY_FAIL,
-		WorkflowExecutionErrorWhenAlreadyStarted: true,
-		EnableEagerStart:                         eager && in.EagerStart != nil && in.EagerStart(),
-		StaticSummary:                            e.Type,
-		StaticDetails:                            in.details(e.ID),
-		Priority:                                 temporal.Priority{FairnessKey: fairnessKey(e.Provider)},
-		TypedSearchAttributes:                    in.attribute.of(e),
-	}
+	options := in.options(e)
+	options.WorkflowIDConflictPolicy = enums.WORKFLOW_ID_CONFLICT_POLICY_FAIL
+	options.WorkflowExecutionErrorWhenAlreadyStarted = true
+	options.EnableEagerStart = eager && in.EagerStart != nil && in.EagerStart()
 	if e.Generation > 0 {
 		options.WorkflowIDReusePolicy = enums.WORKFLOW_ID_REUSE_POLICY_ALLOW_DUPLICATE
 		// So that reconcile can tell which generation a run is of that closed before it began.
@@ -62,6 +53,20 @@ func (in *Intake) start(ctx context.Context, e *event.Event, packed []byte, eage
 		return fmt.Errorf("%w: %v", errRefused, err)
 	}
 	return err
+}
+
+// options are those of every run of e.
+func (in *Intake) options(e *event.Event) client.StartWorkflowOptions {
+	return client.StartWorkflowOptions{
+		ID:        e.WorkflowID(),
+		TaskQueue: in.TaskQueue,
+		// A provider's retry never runs anything again; a replay, which has a generation of its own, does.
+		WorkflowIDReusePolicy: enums.WORKFLOW_ID_REUSE_POLICY_REJECT_DUPLICATE,
+		StaticSummary:         e.Type,
+		StaticDetails:         in.details(e.ID),
+		Priority:              temporal.Priority{FairnessKey: fairnessKey(e.Provider)},
+		TypedSearchAttributes: in.attribute.of(e),
+	}
 }
 
 // execute starts a run, once more without the search attribute where the namespace lacks it.

@@ -58,7 +58,7 @@ var conditions = sync.OnceValues(func() (*cel.Env, error) {
 	)
 })
 
-// condition is one when:.
+// condition is one when:, or an expression in a fallback.
 type condition struct {
 	text         string
 	program      cel.Program
@@ -68,7 +68,7 @@ type condition struct {
 // broken stands for a condition that was reported, so that its route does not pass for one without.
 var broken = &condition{}
 
-// condition compiles the value of when:. What is wrong with it is reported at its line and column; broken is returned.
+// condition compiles the value of when:. What is wrong with it is reported; broken is returned then.
 func (r *reader) condition(n *yaml.Node) *condition {
 	const write = "a condition in CEL, such as payload.data.object.amount > 1000"
 	if n.Tag == "!!bool" { // when: true
@@ -78,25 +78,32 @@ func (r *reader) condition(n *yaml.Node) *condition {
 	if text == "" {
 		return broken
 	}
+	return r.expression(n, "when", cel.BoolType)
+}
+
+// expression compiles the text of n, which belongs to what. With a wanted type it must be of that, as far as can be told
+// before there is an event. What is wrong with it is reported at its line and column; broken is returned then.
+func (r *reader) expression(n *yaml.Node, what string, wanted *cel.Type) *condition {
+	text := n.Value
 	env, err := conditions()
 	if err != nil {
-		r.report(n.Line, "nothing; this build has no conditions", "when: %v", err)
+		r.report(n.Line, "nothing; this build has no expressions", "%s: %v", what, err)
 		return broken
 	}
 	checked, issues := env.Compile(text)
 	if issues.Err() != nil {
 		for _, e := range issues.Errors()[:min(len(issues.Errors()), 5)] {
-			r.conditionProblem(n, e)
+			r.expressionProblem(n, what, e)
 		}
 		return broken
 	}
-	if out := checked.OutputType(); !out.IsExactType(cel.BoolType) && !out.IsExactType(cel.DynType) {
-		r.report(n.Line, "a comparison, which is true or false", "when is of type %s", out)
+	if out := checked.OutputType(); wanted != nil && !out.IsExactType(wanted) && !out.IsExactType(cel.DynType) {
+		r.report(n.Line, "a comparison, which is true or false", "%s is of type %s", what, out)
 		return broken
 	}
 	program, err := env.Program(checked, cel.EvalOptions(cel.OptOptimize), cel.CostLimit(conditionCost))
 	if err != nil {
-		r.report(n.Line, write, "when: %v", err)
+		r.report(n.Line, "a simpler expression", "%s: %v", what, err)
 		return broken
 	}
 	c := &condition{text: text, program: program}
@@ -124,8 +131,8 @@ func conditionWords() []string {
 	return words
 }
 
-// conditionProblem reports what the compiler says, with what to write where that can be told.
-func (r *reader) conditionProblem(n *yaml.Node, e *common.Error) {
+// expressionProblem reports what the compiler says, with what to write where that can be told.
+func (r *reader) expressionProblem(n *yaml.Node, whose string, e *common.Error) {
 	what, write := e.Message, "an expression in CEL; docs/routes.md has examples"
 	what, _, _ = strings.Cut(what, " expecting ")
 	what, _, _ = strings.Cut(what, " (")
@@ -137,7 +144,7 @@ func (r *reader) conditionProblem(n *yaml.Node, e *common.Error) {
 		write = instead(found[1], eventFields)
 	}
 	line, column := r.place(n, e.Location.Line(), e.Location.Column())
-	r.reportAt(line, column, write, "when: %s", what)
+	r.reportAt(line, column, write, "%s: %s", whose, what)
 }
 
 // place returns where in the file a place in a text stands: its line, from 1, and column, from 0. The column is 0 where

@@ -7,7 +7,7 @@ import "slices"
 func Keys() map[string][]string {
 	all := map[string][]string{
 		"file": fileKeys, "policy": policyKeys, "retry_policy": keys(retryFields), "route": routeKeys, "step": stepKeys,
-		"parallel": parallelKeys, "use": useKeys,
+		"parallel": parallelKeys, "use": useKeys, "reply": replyKeys,
 		"forward": forwardKeys, "destination": destinationKeys, "circuit": circuitKeys,
 	}
 	for kind, list := range all {

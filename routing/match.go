@@ -24,6 +24,7 @@ type route struct {
 	when         *condition // nil: always
 	goesOn       bool       // continue: true; routes after it are looked at too
 	steps        []placedStep
+	reply        *asked // nil: nobody waits; else the first of steps answers
 	line         int
 	providerLine int
 }
@@ -51,28 +52,39 @@ func (r *route) covers(glob string) bool {
 func (t *Table) Plan(e *event.Event, payload json.RawMessage) Plan {
 	var plan Plan
 	var names []string
-	s := &subject{event: e, payload: payload}
-	for i := range t.routes {
-		r := &t.routes[i]
-		if r.provider != e.Provider || !r.matches(e.Type) {
-			continue
-		}
-		holds, err := r.holds(s)
-		if err != nil {
-			plan.Notes = append(plan.Notes, fmt.Sprintf("route %q in line %d did not match: when: %v", r.name, r.line, err))
-		}
-		if !holds {
-			continue
-		}
+	taken := t.taken(&subject{event: e, payload: payload}, func(r *route, err error) {
+		plan.Notes = append(plan.Notes, fmt.Sprintf("route %q in line %d did not match: when: %v", r.name, r.line, err))
+	})
+	for _, r := range taken {
 		names = append(names, r.name)
 		plan.Steps = append(plan.Steps, r.copySteps()...)
-		if !r.goesOn {
-			break
-		}
 	}
 	plan.Route = strings.Join(names, ", ")
 	numberGroups(plan.Steps)
 	return plan
+}
+
+// taken returns the routes that an event goes through, and tells of those whose condition could not be evaluated.
+func (t *Table) taken(s *subject, unclear func(*route, error)) []*route {
+	var taken []*route
+	for i := range t.routes {
+		r := &t.routes[i]
+		if r.provider != s.event.Provider || !r.matches(s.event.Type) {
+			continue
+		}
+		holds, err := r.holds(s)
+		if err != nil {
+			unclear(r, err)
+		}
+		if !holds {
+			continue
+		}
+		taken = append(taken, r)
+		if !r.goesOn {
+			break
+		}
+	}
+	return taken
 }
 
 // holds reports whether the route's condition does.

@@ -10,7 +10,7 @@ import (
 // same file, and are not read here.
 var (
 	fileKeys  = []string{"defaults", "destinations", "policies", "providers", "routes", "sources", "templates"}
-	routeKeys = []string{"continue", "name", "provider", "steps", "type", "when"}
+	routeKeys = []string{"continue", "name", "provider", "reply", "steps", "type", "when"}
 )
 
 // Parse reads a file of routes; name is how messages call it. The error is a Problems: everything that is wrong with
@@ -109,6 +109,9 @@ func (p *parser) route(n *yaml.Node) {
 	}
 	if v := p.required(n, values, "a route", "steps", "steps: [] if nothing is to be done"); v != nil {
 		r.steps = p.steps(v, "the route")
+	}
+	if v := values["reply"]; v != nil {
+		p.reply(v, &r)
 	}
 	if v := values["when"]; v != nil {
 		r.when = p.condition(v)

@@ -43,6 +43,8 @@ type Step struct {
 	// Input is what a built-in activity is told beside the event: its second argument, as JSON. Activities that take the
 	// event alone have none.
 	Input json.RawMessage `json:"input,omitempty"`
+	// Reply marks the step that computes the answer for which the sender waits. A plan has one at most.
+	Reply bool `json:"reply,omitempty"`
 	// Inline steps make their first attempt as a local activity, in the same workflow task as Begin and Finish.
 	Inline bool `json:"inline,omitempty"`
 	// Done steps were completed by an earlier generation and are not repeated.

@@ -153,6 +153,11 @@ func (p *parser) step(n *yaml.Node) (placedStep, bool) {
 	if values == nil {
 		return placedStep{}, false
 	}
+	return p.stepOf(n, values, p.defaults)
+}
+
+// stepOf reads a step from the values of a mapping, with the options under its own.
+func (p *parser) stepOf(n *yaml.Node, values map[string]*yaml.Node, under declared) (placedStep, bool) {
 	s := placedStep{line: n.Line}
 	p.kind(n, values, &s)
 	s.at = s.line
@@ -163,7 +168,7 @@ func (p *parser) step(n *yaml.Node) (placedStep, bool) {
 		s.Inline = p.flag(v, "inline")
 	}
 	policy := p.named(values["policy"])
-	s.Options = p.resolve(s, layers{p.defaults, policy, p.declare(values)})
+	s.Options = p.resolve(s, layers{under, policy, p.declare(values)})
 	p.checkForward(s, values)
 	return s, s.Activity != "" && s.Name != ""
 }

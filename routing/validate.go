@@ -69,6 +69,10 @@ func (p *parser) checkCollisions(r route) {
 		if earlier.provider != r.provider || !earlier.goesOn || !p.meet(earlier, r) {
 			continue
 		}
+		if r.reply != nil && earlier.reply != nil {
+			p.report(r.reply.line, "reply in one of them",
+				"route %q, in line %d, computes an answer too, and an event may go through both routes", earlier.name, earlier.line)
+		}
 		for _, s := range r.steps {
 			same := func(e placedStep) bool { return e.Name == s.Name }
 			if i := slices.IndexFunc(earlier.steps, same); i >= 0 {

@@ -17,6 +17,9 @@ type Arrival struct {
 	// LeaseUntil keeps the relay away from a row that the process which wrote it is about to dispatch; zero leaves it
 	// to the relay at once.
 	LeaseUntil time.Time
+	// NextDispatch keeps the relay away from a row whose run the door starts itself, with a question, for as long as
+	// somebody waits for the answer; zero for all others.
+	NextDispatch time.Time
 }
 
 // The order of the rows is the caller's, and must be the same in every writer: two that insert the same keys in opposite
@@ -24,14 +27,15 @@ type Arrival struct {
 const insertEvents = `
 WITH arrived AS (
 	SELECT * FROM unnest($1::uuid[], $2::text[], $3::text[], $4::text[], $5::text[], $6::text[], $7::boolean[], $8::text[],
-		$9::timestamptz[], $10::timestamptz[], $11::timestamptz[], $12::boolean[], $13::integer[], $14::text[], $15::text[], $16::bytea[])
+		$9::timestamptz[], $10::timestamptz[], $11::timestamptz[], $12::boolean[], $13::integer[], $14::text[], $15::text[], $16::bytea[],
+		$17::timestamptz[])
 	AS a (id, provider, scheme, event_id, event_type, account, livemode, workflow_id,
-		occurred_at, received_at, lease_until, body_masked, generation, headers, content_type, body)
+		occurred_at, received_at, lease_until, body_masked, generation, headers, content_type, body, next_dispatch_at)
 ), inserted AS (
 	INSERT INTO webhook_events (id, provider, scheme, event_id, event_type, account, livemode, workflow_id,
-		occurred_at, received_at, lease_until, body_masked, generation)
+		occurred_at, received_at, lease_until, body_masked, generation, next_dispatch_at)
 	SELECT id, provider, scheme, event_id, event_type, account, livemode, workflow_id,
-		occurred_at, received_at, lease_until, body_masked, generation FROM arrived
+		occurred_at, received_at, lease_until, body_masked, generation, next_dispatch_at FROM arrived
 	ON CONFLICT DO NOTHING
 	RETURNING id
 ), bodies AS (
@@ -50,7 +54,7 @@ func (s *Store) InsertEvents(ctx context.Context, arrivals []Arrival) (map[strin
 	livemodes, workflowIDs, occurred := make([]*bool, n), make([]string, n), make([]*time.Time, n)
 	received, leases, masked := make([]time.Time, n), make([]*time.Time, n), make([]bool, n)
 	generations, headers, contentTypes := make([]int32, n), make([]string, n), make([]string, n)
-	bodies := make([][]byte, n)
+	bodies, nexts := make([][]byte, n), make([]*time.Time, n)
 	for i, a := range arrivals {
 		kept, err := json.Marshal(a.Headers)
 		if err != nil || a.Headers == nil {
@@ -60,13 +64,14 @@ func (s *Store) InsertEvents(ctx context.Context, arrivals []Arrival) (map[strin
 		eventIDs[i], types[i], accounts[i] = a.EventID, a.Type, text(a.Account)
 		livemodes[i], workflowIDs[i], occurred[i] = a.Livemode, a.WorkflowID(), when(a.OccurredAt)
 		received[i], leases[i], masked[i] = a.ReceivedAt, when(a.LeaseUntil), a.BodyMasked
+		nexts[i] = when(a.NextDispatch)
 		generations[i], headers[i], contentTypes[i] = int32(a.Generation), string(kept), a.ContentType
 		if bodies[i] = a.Body; a.Body == nil {
 			bodies[i] = []byte{}
 		}
 	}
 	rows, err := s.door.Query(ctx, insertEvents, ids, names, schemes, eventIDs, types, accounts, livemodes, workflowIDs,
-		occurred, received, leases, masked, generations, headers, contentTypes, bodies)
+		occurred, received, leases, masked, generations, headers, contentTypes, bodies, nexts)
 	if err != nil {
 		return nil, err
 	}

@@ -66,7 +66,8 @@ func (l *label) bound(s string) string {
 
 // Door counts requests.
 type Door struct {
-	requests, failures, ignored       *prometheus.CounterVec
+	requests, failures                *prometheus.CounterVec
+	ignored, answers                  *prometheus.CounterVec
 	seconds                           *prometheus.HistogramVec
 	provider, outcome, reason, ofType *label
 }
@@ -76,13 +77,14 @@ func newDoor(r prometheus.Registerer) *Door {
 		requests: counter("requests_total", "Answered webhooks, by outcome or code of the problem.", "provider", "outcome"),
 		failures: counter("verification_failures_total", "Requests not proven to come from their provider.", "provider", "reason"),
 		ignored:  counter("ignored_total", "Genuine events of chatty types that no route names.", "provider", "type"),
+		answers:  counter("answers_total", "Answers to senders that waited for a computed one; late and failed were told the fallback.", "provider", "how"),
 		seconds: prometheus.NewHistogramVec(prometheus.HistogramOpts{
 			Name: "hookflow_request_duration_seconds", Help: "Time of a webhook from its header to its answer.",
 			Buckets: []float64{.001, .0025, .005, .01, .025, .05, .1, .25, .5, 1, 2.5, 5, 10},
 		}, []string{"provider"}),
 		provider: atMost(100), outcome: atMost(50), reason: atMost(20), ofType: atMost(100),
 	}
-	r.MustRegister(d.requests, d.failures, d.ignored, d.seconds)
+	r.MustRegister(d.requests, d.failures, d.ignored, d.answers, d.seconds)
 	return d
 }
 
@@ -101,6 +103,11 @@ func (d *Door) VerificationFailed(provider, reason string) {
 // Ignored counts an event that was verified and not stored. The first 100 types are told apart.
 func (d *Door) Ignored(provider, eventType string) {
 	d.ignored.WithLabelValues(d.provider.bound(provider), d.ofType.bound(eventType)).Inc()
+}
+
+// Answered counts an answer to a sender that waited: computed, late or failed.
+func (d *Door) Answered(provider, how string) {
+	d.answers.WithLabelValues(d.provider.bound(provider), how).Inc()
 }
 
 // Intake measures how events become durable and are dispatched.

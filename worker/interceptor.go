@@ -31,6 +31,8 @@ type attempts struct {
 	now   func() time.Time
 	log   *slog.Logger
 	steps func(step string, failed, again bool)
+	// answer turns what a handler returned into the answer that its sender takes.
+	answer func(e *event.Event, result json.RawMessage) (event.Answer, error)
 	panics
 }
 
@@ -75,6 +77,9 @@ func (a *attempt) ExecuteActivity(ctx context.Context, in *interceptor.ExecuteAc
 		a.note(ctx, &whole, began, temporal.NewApplicationError(fmt.Sprint(value), "panic"), nil)
 	})
 	result, err := a.Next.ExecuteActivity(ctx, in)
+	if err == nil && whole.Reply {
+		result, err = a.reply(&whole, result)
+	}
 	err, detail := activities.TakeDetail(err)
 	a.note(ctx, &whole, began, err, detail)
 	return result, outage(ctx, err)
@@ -106,9 +111,33 @@ func eventOf(in *interceptor.ExecuteActivityInput) (event.Event, bool) {
 	return ref, ok && ref.Step != ""
 }
 
+// MalformedReply is the error type of a handler that returned what its sender would not take as an answer.
+const MalformedReply = "MalformedReply"
+
+// reply makes the result of a step that answers an event.Reply, in the shape that the provider demands.
+func (a *attempt) reply(e *event.Event, result any) (any, error) {
+	said, err := json.Marshal(result)
+	if err != nil {
+		return nil, temporal.NewNonRetryableApplicationError("the handler's result is no JSON", MalformedReply, err)
+	}
+	answer, err := a.answer(e, said)
+	if err != nil {
+		return nil, temporal.NewNonRetryableApplicationError("the handler's result is no answer: "+err.Error(), MalformedReply, nil)
+	}
+	return event.Reply{Answer: &answer}, nil
+}
+
 // fill reads the event from this process's memory or the ledger, and keeps what only the attempt knows. While the ledger
 // is away it asks again, then ends the attempt as LedgerUnavailable.
 func (a *attempt) fill(ctx context.Context, ref event.Event) (event.Event, error) {
+	if ref.Packed != nil {
+		body, err := event.Unpack(ref.Packed)
+		if err != nil {
+			return ref, temporal.NewNonRetryableApplicationError("the body inside the question cannot be unpacked", routing.LedgerRowMissing, err)
+		}
+		ref.Body, ref.Packed = body, nil
+		return ref, nil
+	}
 	whole, ok := a.store.Remembered(ref.ID)
 	if !ok {
 		var err error
@@ -117,7 +146,7 @@ func (a *attempt) fill(ctx context.Context, ref event.Event) (event.Event, error
 		}
 		a.store.Remember(whole)
 	}
-	whole.Generation, whole.Step, whole.Epoch = ref.Generation, ref.Step, ref.Epoch
+	whole.Generation, whole.Step, whole.Epoch, whole.Reply = ref.Generation, ref.Step, ref.Epoch, ref.Reply
 	return whole, nil
 }
 

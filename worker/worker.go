@@ -3,12 +3,14 @@
 package worker
 
 import (
+	"encoding/json"
 	"log/slog"
 	"reflect"
 	"slices"
 	"time"
 
 	"hookflow/activities"
+	"hookflow/event"
 	"hookflow/store"
 	"hookflow/telemetry"
 	"hookflow/workflows"
@@ -44,8 +46,10 @@ type Config struct {
 	// Housekeeping is nil in tests that want none.
 	Housekeeping *activities.Housekeeping
 	Handlers     Handlers
-	Now          func() time.Time
-	Log          *slog.Logger
+	// Answer turns what a handler that answers returned into the answer of the event's sender; an error says why it is none.
+	Answer func(e *event.Event, result json.RawMessage) (event.Answer, error)
+	Now    func() time.Time
+	Log    *slog.Logger
 	// Steps hears how each attempt of a step ended, and whether it followed a failed one; nil to tell nobody.
 	Steps func(step string, failed, again bool)
 	// Panicked hears of each panic in a handler or a workflow, once per step or run; nil to tell nobody.
@@ -60,7 +64,7 @@ func newWorker(c Config, onFatal func(error)) worker.Worker {
 		OnFatalError:                            onFatal,
 		WorkflowPanicPolicy:                     worker.BlockWorkflow,
 		DisableRegistrationAliasing:             true,
-		Interceptors:                            []interceptor.WorkerInterceptor{&attempts{store: c.Store, now: c.Now, log: c.Log, steps: c.Steps, panics: panics{report: c.Panicked}}},
+		Interceptors:                            []interceptor.WorkerInterceptor{&attempts{store: c.Store, now: c.Now, log: c.Log, steps: c.Steps, answer: c.Answer, panics: panics{report: c.Panicked}}},
 		MaxConcurrentActivityExecutionSize:      slots,
 		MaxConcurrentLocalActivityExecutionSize: slots,
 		MaxConcurrentWorkflowTaskExecutionSize:  slots,

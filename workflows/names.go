@@ -40,6 +40,9 @@ func TypeOf(scheme string) string {
 	return Generic
 }
 
+// Reply is the update by which a run is asked for the answer that its sender waits for. Its id is the event's.
+const Reply = "reply"
+
 // The activities that every run relies on. Handlers are named by the plan.
 const (
 	Begin  = "mirror.Begin"

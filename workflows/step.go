@@ -17,7 +17,7 @@ import (
 
 // performAll runs the steps of a stage side by side until each has ended: a failure ends the run, but not what is under
 // way beside it. It notes their ends, and returns the first failure, both in the order of the plan.
-func performAll(ctx workflow.Context, e event.Event, stage []routing.Step, end *routing.FinishInput) error {
+func performAll(ctx workflow.Context, e event.Event, stage []routing.Step, reply *reply, end *routing.FinishInput) error {
 	results, failures := make([]json.RawMessage, len(stage)), make([]error, len(stage))
 	underWay := workflow.NewWaitGroup(ctx)
 	workflow.SetCurrentDetails(ctx, workingOn(stage))
@@ -28,7 +28,11 @@ func performAll(ctx workflow.Context, e event.Event, stage []routing.Step, end *
 		underWay.Add(1)
 		workflow.Go(ctx, func(ctx workflow.Context) {
 			defer underWay.Done()
-			results[i], failures[i] = perform(ctx, e, step, end.Epoch)
+			if step.Reply {
+				results[i], failures[i] = reply.compute(ctx, e.Ref(), step, end.Epoch, time.Time{})
+				return
+			}
+			results[i], failures[i] = perform(ctx, e.Ref(), step, end.Epoch)
 		})
 	}
 	underWay.Wait(ctx)
@@ -54,10 +58,10 @@ func workingOn(stage []routing.Step) string {
 }
 
 // perform runs one step until it completes or fails for good, and returns its result as JSON. An outage of the ledger
-// spends none of the declared attempts: those, and the declared time, are carried over it.
-func perform(ctx workflow.Context, e event.Event, step routing.Step, epoch int) (json.RawMessage, error) {
-	input := e.Ref()
-	input.Step, input.Epoch = step.Name, epoch
+// spends none of the declared attempts: those, and the declared time, are carried over it. input is the event as the
+// attempts are told of it: a reference, or whole.
+func perform(ctx workflow.Context, input event.Event, step routing.Step, epoch int) (json.RawMessage, error) {
+	input.Step, input.Epoch, input.Reply = step.Name, epoch, step.Reply
 	began := workflow.Now(ctx)
 	if step.Inline {
 		result, err := performInline(ctx, input, step)
@@ -115,7 +119,10 @@ func remaining(step routing.Step, spent time.Duration) routing.Step {
 // performInline makes the first attempt in the workflow task at hand, without an activity task of its own.
 func performInline(ctx workflow.Context, input event.Event, step routing.Step) (json.RawMessage, error) {
 	var result json.RawMessage
-	timeout := min(step.Options.StartToCloseTimeout.Std(), routing.MaxInline)
+	timeout := step.Options.StartToCloseTimeout.Std()
+	if !step.Reply { // an answer takes as long as it takes: the SDK keeps the workflow task alive meanwhile
+		timeout = min(timeout, routing.MaxInline)
+	}
 	local := workflow.WithLocalActivityOptions(ctx, workflow.LocalActivityOptions{
 		StartToCloseTimeout:    timeout,
 		ScheduleToCloseTimeout: timeout + time.Second,

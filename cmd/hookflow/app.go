@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"log/slog"
+	"maps"
 	"net"
 	"net/http"
 	"sync"
@@ -14,6 +15,7 @@ import (
 	"hookflow/config"
 	"hookflow/delivery"
 	"hookflow/intake"
+	"hookflow/providers"
 	"hookflow/store"
 	"hookflow/telemetry"
 	"hookflow/worker"
@@ -53,6 +55,7 @@ type plan struct {
 	variable   func(name string) string // of the environment, for what routes name
 	telemetry  *telemetry.Telemetry
 	tracer     pgx.QueryTracer // for tests that count
+	handlers   worker.Handlers // beside the built-in ones; for tests
 	now        func() time.Time
 	again      <-chan struct{} // says when to read the routes again; nil for never
 }
@@ -74,6 +77,7 @@ func assemble(ctx context.Context, p plan) (*app, error) {
 	handlers := worker.BuiltIn(a.store, stripeAPI, p.now)
 	forward := &activities.Forward{Client: delivery.New(p.now, p.telemetry.Transport), Secret: p.variable}
 	handlers["forward"] = forward
+	maps.Copy(handlers, p.handlers)
 	if a.routes, err = newLiveRoutes(p, on, handlers.Names(), a.log); err != nil {
 		return nil, err
 	}
@@ -87,11 +91,11 @@ func assemble(ctx context.Context, p plan) (*app, error) {
 	}
 	a.intake = intake.New(intake.Config{
 		Store: a.store, Temporal: a.temporal, Namespace: p.temporal.Namespace, TaskQueue: workflows.TaskQueue, WorkflowType: workflows.TypeOf,
-		Routed: a.routes.Routed, EagerStart: a.eager.allowed.Load, EventsURL: eventsURL(p.config), Now: p.now, Log: a.log, Metrics: a.telemetry.Intake,
+		Routed: a.routes.Routed, ReplyUpdate: workflows.Reply, EagerStart: a.eager.allowed.Load, EventsURL: eventsURL(p.config), Now: p.now, Log: a.log, Metrics: a.telemetry.Intake,
 	})
 	if p.worker {
 		a.worker = &worker.Config{
-			Temporal: a.temporal, Store: a.store, Handlers: handlers, Now: p.now, Log: a.log, Steps: a.telemetry.Steps.Attempted,
+			Temporal: a.temporal, Store: a.store, Handlers: handlers, Now: p.now, Log: a.log, Steps: a.telemetry.Steps.Attempted, Answer: providers.ReplyOf,
 			Panicked: a.telemetry.CaptureWorkPanic,
 			Mirror: &activities.Mirror{
 				Store: a.store, Plan: a.routes.Plan, Now: p.now, Log: a.log, Begun: a.intake.Begun, Failed: a.telemetry.CaptureFinalFailure,
@@ -104,7 +108,8 @@ func assemble(ctx context.Context, p plan) (*app, error) {
 		}
 	}
 	options := api.Options{
-		Accepter: a.intake, Ledger: ledger{a.store}, Repairs: repairs{a.store, a.intake, a.log, p.now}, Replays: replays{a.store, a.log, p.now}, Sources: made, PublicURL: p.config.PublicURL,
+		Accepter: a.intake, Ask: a.routes.Ask, Replier: a.intake, Sources: made, PublicURL: p.config.PublicURL,
+		Ledger: ledger{a.store}, Repairs: repairs{a.store, a.intake, a.log, p.now}, Replays: replays{a.store, a.log, p.now},
 		Tokens: apiTokens(p.config), Ready: a.ready, TemporalURL: runURL(p.temporalUI, p.temporal.Namespace),
 		Scrape: a.telemetry.Metrics(), Metrics: a.telemetry.Door, Log: a.log, Now: p.now,
 		OnError: a.telemetry.CaptureError, Middleware: a.telemetry.Gin(),

@@ -20,6 +20,7 @@ import (
 	"hookflow/providers"
 	"hookflow/samples"
 	"hookflow/telemetry"
+	"hookflow/worker"
 
 	"github.com/stretchr/testify/require"
 	enums "go.temporal.io/api/enums/v1"
@@ -43,10 +44,11 @@ func startInProcess(t *testing.T, yaml string) *inProcess {
 	return startInProcessWith(t, yaml, inProcessOptions{})
 }
 
-// inProcessOptions are what a test may change about it: variables of the environment, where the log goes, and the app
-// before it serves.
+// inProcessOptions are what a test may change about it: variables of the environment, handlers beside the built-in ones,
+// where the log goes, and the app before it serves.
 type inProcessOptions struct {
 	variables map[string]string
+	handlers  worker.Handlers
 	log       io.Writer
 	change    func(*app)
 }
@@ -61,7 +63,7 @@ func startInProcessWith(t *testing.T, yaml string, o inProcessOptions) *inProces
 		return strings.Contains(sql, "RECURSIVE") || strings.Contains(sql, "FROM replays") || strings.Contains(sql, "min(received_at)")
 	}}}
 	variables := map[string]string{
-		"STRIPE_WEBHOOK_SECRET": testSecret, "DATABASE_URL": testkit.Database(t), "HOOKFLOW_API_TOKEN": "0123456789abcdef",
+		"STRIPE_WEBHOOK_SECRET": testSecret, "VAPI_WEBHOOK_SECRET": testSecret, "DATABASE_URL": testkit.Database(t), "HOOKFLOW_API_TOKEN": "0123456789abcdef",
 		"HOOKFLOW_HTTP_ADDR": "127.0.0.1:0", "HOOKFLOW_OPS_ADDR": "127.0.0.1:0",
 	}
 	maps.Copy(variables, o.variables)
@@ -80,7 +82,7 @@ func startInProcessWith(t *testing.T, yaml string, o inProcessOptions) *inProces
 	p.app, err = assemble(t.Context(), plan{
 		config: c, api: true, worker: true, telemetry: tel, tracer: p.statements, now: time.Now,
 		variable: func(name string) string { return variables[name] },
-		temporal: client.Options{HostPort: testkit.TemporalAddress(t), Namespace: p.namespace, Logger: newSDKLog(tel.Log)},
+		handlers: o.handlers, temporal: client.Options{HostPort: testkit.TemporalAddress(t), Namespace: p.namespace, Logger: newSDKLog(tel.Log)},
 	})
 	require.NoError(t, err)
 	if o.change != nil {

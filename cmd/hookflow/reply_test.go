@@ -1,0 +1,120 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"hookflow/event"
+	"hookflow/internal/testkit"
+	"hookflow/providers"
+	"hookflow/worker"
+
+	"github.com/stretchr/testify/require"
+)
+
+// desk is a handler of tool calls. What it does is told by the name of the tool.
+type desk struct{ calls atomic.Int64 }
+
+func (d *desk) LookUp(ctx context.Context, e event.Event) (any, error) {
+	n := d.calls.Add(1)
+	switch {
+	case bytes.Contains(e.Body, []byte("slow")):
+		time.Sleep(1500 * time.Millisecond) // longer than the deadline: this is what is tested
+	case bytes.Contains(e.Body, []byte("broken")):
+		return []string{"one", "too", "many"}, nil
+	case bytes.Contains(e.Body, []byte("failing")):
+		return nil, errors.New("no database behind the tool")
+	}
+	return []string{fmt.Sprintf("order %d\nis on its way", n)}, nil
+}
+
+const replyRoutes = `
+routes:
+  - provider: vapi
+    type: tool-calls
+    reply:
+      activity: desk.LookUp
+      deadline: 1s
+      fallback: "Please ask again about ${payload.message.call.id}."
+      retry_policy: {maximum_attempts: 2}
+    steps: []
+`
+
+type answered struct {
+	status       int
+	body, how    string
+	outcome, typ string
+}
+
+func (p *inProcess) toolCall(t *testing.T, call, tool string) answered {
+	t.Helper()
+	vapi, err := providers.NewVapi(providers.VapiConfig{Secrets: []string{testSecret}, Schemes: []string{"hmac"}})
+	require.NoError(t, err)
+	body := fmt.Sprintf(`{"message":{"type":"tool-calls","timestamp":%d,"call":{"id":%q,"orgId":"org"},"toolCallList":[{"id":"tc_1","name":%q,"arguments":{}}]}}`,
+		time.Now().UnixMilli(), call, tool)
+	r := &providers.Request{Method: http.MethodPost, URL: p.url + "/webhooks/vapi", Body: []byte(body), Header: http.Header{"Content-Type": {"application/json"}}}
+	vapi.Sign(r, time.Now())
+	request, err := http.NewRequestWithContext(t.Context(), r.Method, r.URL, bytes.NewReader(r.Body))
+	require.NoError(t, err)
+	request.Header = r.Header
+	answer, err := http.DefaultClient.Do(request)
+	require.NoError(t, err)
+	defer answer.Body.Close()
+	said, err := io.ReadAll(answer.Body)
+	require.NoError(t, err)
+	return answered{answer.StatusCode, string(said), answer.Header.Get("Hookflow-Answer"), answer.Header.Get("Hookflow-Outcome"), answer.Header.Get("Content-Type")}
+}
+
+func (p *inProcess) final(t *testing.T, key string) event.Detail {
+	t.Helper()
+	var d event.Detail
+	testkit.Eventually(t, func() bool {
+		var err error
+		d, err = p.store.Find(context.Background(), event.ID(key))
+		return err == nil && d.Status.Final()
+	}, "%s is not final", key)
+	return d
+}
+
+func startDesk(t *testing.T) (*inProcess, *desk) {
+	d := &desk{}
+	return startInProcessWith(t, replyRoutes, inProcessOptions{handlers: worker.Handlers{"desk": d}}), d
+}
+
+func TestReply(t *testing.T) {
+	t.Parallel()
+	p, d := startDesk(t)
+	first := p.toolCall(t, "call-1", "lookup")
+	require.Equal(t, answered{200, `{"results":[{"toolCallId":"tc_1","name":"lookup","result":"order 1 is on its way"}]}`, "computed", "accepted", "application/json"}, first)
+	e := p.final(t, "vapi:call-1:tool-calls:tc_1")
+	require.Equal(t, event.Completed, e.Status)
+	require.Equal(t, "desk.LookUp", e.Steps[0].Step)
+	again := p.toolCall(t, "call-1", "lookup")
+	require.Equal(t, "duplicate", again.outcome)
+	require.Equal(t, first.body, again.body)
+	require.EqualValues(t, 1, d.calls.Load())
+
+	broken := p.toolCall(t, "call-2", "broken")
+	require.Equal(t, "failed", broken.how)
+	require.JSONEq(t, `{"results":[{"toolCallId":"tc_1","name":"broken","result":"Please ask again about call-2."}]}`, broken.body)
+	e = p.final(t, "vapi:call-2:tool-calls:tc_1")
+	require.Equal(t, event.Failed, e.Status)
+	require.Equal(t, "MalformedReply", *e.LastErrorType)
+
+	slow := p.toolCall(t, "call-3", "slow")
+	require.Equal(t, "late", slow.how)
+	e = p.final(t, "vapi:call-3:tool-calls:tc_1")
+	require.Equal(t, event.Completed, e.Status)
+	var kept event.Reply
+	require.NoError(t, json.Unmarshal(e.Steps[0].Result, &kept))
+	require.True(t, kept.Answer.Late)
+	require.Equal(t, slow.body, p.toolCall(t, "call-3", "slow").body, "the same fallback again")
+}

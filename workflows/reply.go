@@ -1,0 +1,112 @@
+package workflows
+
+import (
+	"encoding/json"
+	"time"
+
+	"hookflow/event"
+	"hookflow/routing"
+
+	"go.temporal.io/sdk/temporal"
+	"go.temporal.io/sdk/workflow"
+)
+
+// questionTime is how long a run that was started with a question waits for it. Both travel in one request, so it is
+// there in the first workflow task, and the timer leaves no trace; only a server that lost it between makes the run wait.
+const questionTime = 10 * time.Second
+
+// NoReply is the error type of an answer that a run cannot give, since its plan has none.
+const NoReply = "NoReply"
+
+// reply is a run's answer to a sender that waits. It is computed once, whether or not anybody asks: in the update that
+// the run was started with, or as a step of the plan.
+type reply struct {
+	expected bool           // the run was started with a question, which has not come yet
+	question event.Question // the one that came
+	begun    bool           // it is being computed
+	done     bool
+	result   json.RawMessage // an event.Reply
+	err      error
+}
+
+// hear makes the run answer whoever asks.
+func hear(ctx workflow.Context, expected bool) (*reply, error) {
+	r := &reply{expected: expected}
+	return r, workflow.SetUpdateHandler(ctx, Reply, r.update)
+}
+
+// update answers a question: the first of a run that was started with it is computed here and now, before Begin, so that
+// an answer needs neither Postgres nor the mirror. Whoever asks later waits for the same answer.
+func (r *reply) update(ctx workflow.Context, q event.Question) (json.RawMessage, error) {
+	if !r.expected || r.begun {
+		return r.wait(ctx)
+	}
+	var step routing.Step
+	if err := json.Unmarshal(q.Step, &step); err != nil {
+		return nil, temporal.NewApplicationError("the step of the question cannot be read", NoReply)
+	}
+	r.question = q
+	// Within the workflow task: an activity task of its own would cost the sender some 100 ms.
+	step.Inline = step.TaskQueue == ""
+	return r.compute(ctx, q.Event, step, 0, q.Until)
+}
+
+// first waits for the question that the run was started with, and for its answer. It returns the event with its packed
+// body as the question brought them, or e as it is when none came.
+func (r *reply) first(ctx workflow.Context, e event.Event) (event.Event, []byte, error) {
+	asked, err := workflow.AwaitWithTimeout(ctx, questionTime, func() bool { return r.begun })
+	r.expected = false
+	if !asked || err != nil {
+		return e, nil, err
+	}
+	whole := r.question.Event
+	body := whole.Packed
+	whole.Packed = nil
+	return whole, body, workflow.Await(ctx, func() bool { return r.done })
+}
+
+// compute performs the step that answers, unless that was done or is under way. An answer after until is late: the sender
+// was told the fallback. The zero time is never late.
+func (r *reply) compute(ctx workflow.Context, input event.Event, step routing.Step, epoch int, until time.Time) (json.RawMessage, error) {
+	if r.begun {
+		return r.wait(ctx)
+	}
+	r.begun = true
+	r.result, r.err = perform(ctx, input, step, epoch)
+	if r.err == nil && !until.IsZero() && workflow.Now(ctx).After(until) {
+		r.result = late(r.result)
+	}
+	r.done = true
+	return r.result, r.err
+}
+
+func (r *reply) wait(ctx workflow.Context) (json.RawMessage, error) {
+	if err := workflow.Await(ctx, func() bool { return r.done }); err != nil {
+		return nil, err
+	}
+	return r.result, r.err
+}
+
+// over tells those who still wait that there is no answer, and returns once each has heard its own.
+func (r *reply) over(ctx workflow.Context) {
+	if !r.begun {
+		r.begun, r.done = true, true
+		r.err = temporal.NewApplicationError("the run computes no answer", NoReply)
+	}
+	disconnected, _ := workflow.NewDisconnectedContext(ctx)
+	_ = workflow.Await(disconnected, func() bool { return workflow.AllHandlersFinished(ctx) }) // nobody cancels it
+}
+
+// late marks an answer. What is no answer is left as it is.
+func late(result json.RawMessage) json.RawMessage {
+	var r event.Reply
+	if json.Unmarshal(result, &r) != nil || r.Answer == nil {
+		return result
+	}
+	r.Answer.Late = true
+	marked, err := json.Marshal(r)
+	if err != nil {
+		return result
+	}
+	return marked
+}
