@@ -107,13 +107,13 @@ func (in *Intake) ask(ctx context.Context, e *event.Event, ask *event.Ask) (even
 	reply, err := in.updateWithStart(waiting, options, in.WorkflowType(e.Scheme), ref, update)
 	switch {
 	case err == nil && reply.Answer == nil:
-		in.temporal.report(true)
+		in.temporal.report(nil)
 		return event.Answer{}, event.ErrNoAnswer
 	case err == nil && reply.Answer.Late:
-		in.temporal.report(true)
+		in.temporal.report(nil)
 		return event.Answer{}, event.ErrLate
 	case err == nil:
-		in.temporal.report(true)
+		in.temporal.report(nil)
 		in.Metrics.Dispatched("started")
 		return *reply.Answer, nil
 	case waiting.Err() != nil:
@@ -149,14 +149,14 @@ func (in *Intake) unanswered(ctx context.Context, e *event.Event, err error) err
 	var refused *serviceerror.InvalidArgument
 	switch {
 	case errors.As(err, &application), errors.As(err, &refused):
-		in.temporal.report(true)
+		in.temporal.report(nil)
 		in.Log.Warn("an answer could not be computed", "key", e.Key(), "error", err)
 		return event.ErrNoAnswer
 	case errors.As(err, &missing), errors.As(err, &exists):
-		in.temporal.report(true)
+		in.temporal.report(nil)
 		return event.ErrNoAnswer
 	}
-	in.temporal.report(false)
+	in.temporal.report(err)
 	in.Log.Warn("a run could not be asked for an answer", "key", e.Key(), "error", err)
 	return errNobody
 }
