@@ -80,7 +80,11 @@ func (m *Mirror) Begin(ctx context.Context, in routing.BeginInput) (routing.Begi
 	case to == event.Completed:
 		m.Store.Forget(e.ID)
 		m.count(e, event.Completed, nil)
-		return routing.BeginResult{Over: true, Why: "no route", Plan: routing.Plan{Notes: plan.Notes}}, nil
+		why := "no route"
+		if plan.Route != "" {
+			why = "no step in " + plan.Route
+		}
+		return routing.BeginResult{Over: true, Why: why, Plan: routing.Plan{Notes: plan.Notes}}, nil
 	}
 	for i, step := range plan.Steps {
 		plan.Steps[i].Done = slices.Contains(standing.Done, step.Name)

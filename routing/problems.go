@@ -57,13 +57,13 @@ func (r *reader) reportAt(line, column int, write, format string, args ...any) {
 	})
 }
 
-// err returns the problems in order, or nil.
+// err returns the problems in order, each once, or nil: what is wrong in a template is wrong for each route that uses it.
 func (r *reader) err() error {
 	if len(r.problems) == 0 {
 		return nil
 	}
 	slices.SortStableFunc(r.problems, func(a, b Problem) int { return cmp.Compare(a.Line, b.Line) })
-	return r.problems
+	return slices.Compact(r.problems)
 }
 
 // shown quotes a value for a message, cut to a length that fits a line.

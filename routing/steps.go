@@ -65,8 +65,9 @@ func (p *parser) steps(n *yaml.Node, whose string) []placedStep {
 	var all []placedStep
 	for _, item := range n.Content {
 		for _, s := range p.item(item) {
-			p.checkName(s, all, whose)
-			all = append(all, s)
+			if p.checkName(s, all, whose) {
+				all = append(all, s)
+			}
 		}
 	}
 	return all

@@ -179,6 +179,24 @@ func TestSteps_problems(t *testing.T) {
 	}
 }
 
+// Templates that use each other twice would double with each.
+func TestSteps_templatesDoNotMultiply(t *testing.T) {
+	t.Parallel()
+	file := "templates:\n  t00: [{activity: a}]\n"
+	for i := 1; i < 60; i++ {
+		file += fmt.Sprintf("  t%02d: [{use: t%02d}, {use: t%02d}]\n", i, i-1, i-1)
+	}
+	_, err := Parse("f", []byte(file+"routes: []\n"))
+	require.Len(t, strings.Split(err.Error(), "\n"), 59, "each says it once")
+}
+
+func TestCheck_templateIsWrongOnce(t *testing.T) {
+	t.Parallel()
+	table := parsed(t, "templates:\n  t: [{activity: nobody.Knows}]\nroutes:\n  - {provider: a, type: x, steps: [{use: t}]}\n  - {provider: a, type: y, steps: [{use: t}]}\n")
+	err := table.Check(Known{Providers: map[string]bool{"a": true}, Activities: []string{"other.Thing"}})
+	require.EqualError(t, err, `routes.yaml:2: there is no activity "nobody.Knows"; write: one of other.Thing`)
+}
+
 func TestSteps_namesThatNeverMeet(t *testing.T) {
 	t.Parallel()
 	for name, text := range map[string]string{

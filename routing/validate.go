@@ -28,13 +28,14 @@ func (p *parser) resolve(s placedStep, l layers) Options {
 	return o
 }
 
-// checkName reports a name that an earlier step of the same list has.
-func (p *parser) checkName(s placedStep, earlier []placedStep, whose string) {
-	same := func(e placedStep) bool { return e.Name == s.Name }
-	if i := slices.IndexFunc(earlier, same); i >= 0 {
+// checkName reports a name that an earlier step of the same list has, and returns whether it is new.
+func (p *parser) checkName(s placedStep, earlier []placedStep, whose string) bool {
+	i := slices.IndexFunc(earlier, func(e placedStep) bool { return e.Name == s.Name })
+	if i >= 0 {
 		p.report(s.at, "name: and a word that no other step of "+whose+" has",
 			"two steps of %s are named %s, the other in line %d", whose, s.Name, earlier[i].at)
 	}
+	return i < 0
 }
 
 // checkReachable reports a route that no event can reach, since earlier ones take each of its types.
