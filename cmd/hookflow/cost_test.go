@@ -72,7 +72,7 @@ func startInProcessWith(t *testing.T, yaml string, o inProcessOptions) *inProces
 		require.NoError(t, os.WriteFile(file, []byte(yaml), 0o600))
 		variables["HOOKFLOW_CONFIG"] = file
 	}
-	c, err := config.Load(config.Serve, func(name string) string { return variables[name] }, os.ReadFile)
+	c, err := loadConfig(config.Serve, func(name string) string { return variables[name] })
 	require.NoError(t, err)
 	tel, err := telemetry.Init(telemetry.Options{
 		Log: o.log, Traces: telemetry.Traces(c.Traces), SentryDSN: c.Sentry.DSN, TracesSampleRate: c.Sentry.TracesSampleRate, Secrets: c.Secrets(),
