@@ -4,7 +4,6 @@ import (
 	"fmt"
 	"os"
 	"strings"
-	"sync/atomic"
 	"syscall"
 	"testing"
 	"time"
@@ -56,13 +55,13 @@ func TestReloadUnderArrivingEvents(t *testing.T) {
 	s := &routesServer{server: in.serve()}
 	st := &stream{t: t}
 	st.to(s.server)
-	var enough atomic.Bool
+	todo := make(chan *delivery, 100)
 	for range 2 {
 		st.posting.Go(func() {
-			pace := time.NewTicker(50 * time.Millisecond)
+			pace := time.NewTicker(10 * time.Millisecond) // so that the file changes between them
 			defer pace.Stop()
-			for !enough.Load() {
-				st.deliver(in.checkout())
+			for d := range todo {
+				st.deliver(d)
 				<-pace.C
 			}
 		})
@@ -70,14 +69,18 @@ func TestReloadUnderArrivingEvents(t *testing.T) {
 	probes := map[string]string{s.acceptNew(): "v0"}
 	s.awaitCompleted(keysOf(probes)...)
 	for _, name := range []string{"v1", "v2", "v3", "v4"} {
+		before := int(st.answered.Load())
+		for range 16 {
+			todo <- in.checkout()
+		}
+		st.reached(before + 4)
 		s.reload(version(name), "the routes were read again and are in force")
 		probes[s.acceptNew()] = name
 		s.reload("routes:\n  - {provider: stripe, type: x, steps: [], stps: []}\n", `a route has no key`)
 		probes[s.acceptNew()] = name
 		s.awaitCompleted(keysOf(probes)...) // before the next version: their runs have begun
-		st.reached(int(st.answered.Load()) + 5)
 	}
-	enough.Store(true)
+	close(todo)
 	keys := append(st.keys(), keysOf(probes)...)
 
 	n := len(keys)
