@@ -9,9 +9,11 @@ import (
 	"time"
 
 	"hookflow/event"
+	"hookflow/routing"
 	"hookflow/store"
 	"hookflow/telemetry"
 
+	commonpb "go.temporal.io/api/common/v1"
 	workflowpb "go.temporal.io/api/workflow/v1"
 	"go.temporal.io/api/workflowservice/v1"
 	"go.temporal.io/sdk/activity"
@@ -42,11 +44,15 @@ type Housekeeping struct {
 	Log           *slog.Logger
 	// Failed hears of each event that failed for good here; nil to tell nobody.
 	Failed func(telemetry.Failure)
+	// Ended reads from a closed run's history what the run told Finish, nil when it had nothing to tell; without it rows
+	// and their ended runs are not compared.
+	Ended func(context.Context, *commonpb.WorkflowExecution) (*routing.FinishInput, error)
 }
 
 // ReconcileClosed reads the runs that were terminated, cancelled or timed out since the watermark (the zero time: within
 // the last hour) and ends their rows as failed; it reads the runs that were started since, and opens the rows that a reset
-// run took up again; and it sets steps going that an interrupted retry left paused. It returns the next watermark.
+// run took up again; it sets steps going that an interrupted retry left paused; and it compares the runs that ended by
+// themselves with their rows. It returns the next watermark.
 func (h *Housekeeping) ReconcileClosed(ctx context.Context, since time.Time) (time.Time, error) {
 	watermark := h.Now()
 	if since.IsZero() {
@@ -84,7 +90,10 @@ func (h *Housekeeping) ReconcileClosed(ctx context.Context, since time.Time) (ti
 	if err := h.unpause(ctx, limit); err != nil {
 		return since, err
 	}
-	return watermark, nil
+	if h.Ended == nil {
+		return watermark, nil
+	}
+	return watermark, h.compare(ctx, limit)
 }
 
 // ReconcileOpen looks at each row that was dispatched over two minutes ago and is not final: those whose run Temporal does

@@ -97,6 +97,8 @@ func (h *Housekeeping) reconcile(ctx context.Context, open store.OpenRow, limit 
 		return nil
 	case run.Generation < open.Generation && (open.Status == event.Pending || run.OriginalRunID != open.OriginalRunID):
 		return h.redispatch(ctx, open, "only runs of older generations are known")
+	case endOf[info.Status] != "" && h.Ended != nil && run.Generation == open.Generation && run.OriginalRunID == open.OriginalRunID:
+		return h.mend(ctx, open, info)
 	case info.Status == enums.WORKFLOW_EXECUTION_STATUS_COMPLETED:
 		return h.regenerate(ctx, open)
 	case info.Status == enums.WORKFLOW_EXECUTION_STATUS_CANCELED:

@@ -8,6 +8,7 @@ import (
 	"context"
 	"log/slog"
 	"net/http"
+	"sync/atomic"
 	"time"
 
 	"hookflow/event"
@@ -129,7 +130,13 @@ type API struct {
 	room   *room
 	tokens []hashedToken
 	ready  readiness
+	// leaving is set once the process is about to stop.
+	leaving atomic.Bool
 }
+
+// Leave announces that the process is about to stop, and goes on serving: /readyz says so, and each answer closes its
+// connection, so that load balancers and senders turn to another process before the listener closes.
+func (a *API) Leave() { a.leaving.Store(true) }
 
 // New builds the door.
 func New(o Options) *API {
@@ -196,7 +203,7 @@ func (a *API) engine() *gin.Engine {
 	e.HandleMethodNotAllowed = true
 	e.ForwardedByClientIP = false
 	_ = e.SetTrustedProxies(nil) // fails on addresses it cannot parse only
-	e.Use(a.recoverPanic, harden)
+	e.Use(a.recoverPanic, a.harden)
 	e.Use(a.Middleware...)
 	e.NoRoute(func(c *gin.Context) { writeProblem(c, errNoPath) })
 	e.NoMethod(a.noMethod)
@@ -223,8 +230,11 @@ func (a *API) routeOps(e *gin.Engine) {
 }
 
 // harden sets what every answer carries: no answer of ours is to be sniffed, framed in a cache, or kept by a proxy.
-func harden(c *gin.Context) {
+func (a *API) harden(c *gin.Context) {
 	h := c.Writer.Header()
+	if a.leaving.Load() {
+		h["Connection"] = closing // net/http then closes after the answer
+	}
 	h["X-Content-Type-Options"] = nosniff
 	h["Cache-Control"] = noStore
 }
@@ -233,6 +243,7 @@ func harden(c *gin.Context) {
 var (
 	nosniff = []string{"nosniff"}
 	noStore = []string{"no-store"}
+	closing = []string{"close"}
 )
 
 type uncounted struct{}

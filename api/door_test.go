@@ -238,7 +238,7 @@ func listen(t testing.TB, h http.Handler, change ...func(*http.Server)) string {
 	require.NoError(t, err)
 	s := NewServer(h, slog.New(slog.DiscardHandler))
 	for _, c := range change {
-		c(s)
+		c(&s.Server)
 	}
 	done := make(chan struct{})
 	go func() {

@@ -63,12 +63,18 @@ func (a *API) livez(c *gin.Context) {
 	writeJSON(c, http.StatusOK, "application/json", health{Status: "alive"})
 }
 
-// readyz answers 200 while at least one durable place can be reached. Which, only a token learns.
+// readyz answers 200 while at least one durable place can be reached and the process is not about to stop. Which places,
+// only a token learns.
 func (a *API) readyz(c *gin.Context) {
 	found := a.look(c.Request.Context())
 	status, h := http.StatusOK, health{Status: "ready"}
-	if !found.OK() {
+	switch {
+	case a.leaving.Load():
+		status, h.Status = http.StatusServiceUnavailable, "draining"
+	case !found.OK():
 		status, h.Status = http.StatusServiceUnavailable, "unavailable"
+	}
+	if status != http.StatusOK {
 		c.Header("Retry-After", strconv.Itoa(later))
 	}
 	if _, known := a.author(c.Request.Header); known {

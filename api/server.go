@@ -2,6 +2,8 @@ package api
 
 import (
 	"bytes"
+	"context"
+	"errors"
 	"log/slog"
 	"net"
 	"net/http"
@@ -27,9 +29,18 @@ const (
 	readinessTime = 2 * time.Second
 )
 
-// NewServer returns an http.Server with every time-out set; gin's own Run sets none. Serve it on a LimitListener.
-func NewServer(handler http.Handler, log *slog.Logger) *http.Server {
-	return &http.Server{
+// Server is an http.Server that answers what it was sent before it stops. Shutdown alone drops a request that is read
+// after it began, and has the kernel reset the connections that wait to be accepted.
+type Server struct {
+	http.Server
+	listener net.Listener
+	mu       sync.Mutex
+	busy     map[net.Conn]bool // connections with a request on the way, or none yet
+}
+
+// NewServer returns a Server with every time-out set; gin's own Run sets none.
+func NewServer(handler http.Handler, log *slog.Logger) *Server {
+	s := &Server{busy: map[net.Conn]bool{}, Server: http.Server{
 		Handler:           handler,
 		MaxHeaderBytes:    maxHeaders - netHTTPExtra,
 		ReadHeaderTimeout: headerTime,
@@ -37,40 +48,137 @@ func NewServer(handler http.Handler, log *slog.Logger) *http.Server {
 		WriteTimeout:      answerTime,
 		IdleTimeout:       idleTime,
 		ErrorLog:          slog.NewLogLogger(log.Handler(), slog.LevelWarn),
+	}}
+	s.ConnState = s.note
+	return s
+}
+
+func (s *Server) note(c net.Conn, state http.ConnState) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if state == http.StateNew || state == http.StateActive {
+		s.busy[c] = true
+	} else {
+		delete(s.busy, c)
 	}
+}
+
+func (s *Server) isBusy() bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return len(s.busy) > 0
+}
+
+// ServeOn serves the connections of l, MaxConnections at a time, until Stop or an error. It returns nil after Stop.
+func (s *Server) ServeOn(l net.Listener) error {
+	s.mu.Lock()
+	s.listener = LimitListener(l, MaxConnections)
+	s.mu.Unlock()
+	err := s.Serve(s.listener)
+	if errors.Is(err, net.ErrClosed) || errors.Is(err, http.ErrServerClosed) {
+		return nil
+	}
+	return err
+}
+
+// lastRequests is how long a server that has closed its listener waits for the requests of connections that are open.
+const lastRequests = 500 * time.Millisecond
+
+// Stop closes the listener, answers what is on its way, and returns when it is answered or ctx has ended.
+func (s *Server) Stop(ctx context.Context) error {
+	s.mu.Lock()
+	l := s.listener
+	s.mu.Unlock()
+	if l != nil {
+		_ = l.Close() // that it was closed before is as good
+	}
+	tick := time.NewTicker(5 * time.Millisecond)
+	defer tick.Stop()
+	for end := time.Now().Add(lastRequests); s.isBusy() && time.Now().Before(end); {
+		<-tick.C
+	}
+	return s.Shutdown(ctx)
 }
 
 // LimitListener returns l with at most n connections open at a time; further ones wait in the kernel's queue.
 // golang.org/x/net/netutil has the same, but its connections hide CloseWrite, without which net/http closes so abruptly
-// that senders lose a 413 or 431 that is already on its way.
+// that senders lose a 413 or 431 that is already on its way. And it closes without those that wait: the kernel resets
+// them, though their senders hold them for open. Here Accept goes on after Close with those that waited.
 func LimitListener(l net.Listener, n int) net.Listener {
-	return &limitListener{Listener: l, places: make(chan struct{}, n), closed: make(chan struct{})}
+	return &limitListener{Listener: l, places: make(chan struct{}, n), closing: make(chan struct{}), waited: make(chan net.Conn, maxWaited)}
 }
+
+// maxWaited bounds the connections that are taken out of the kernel's queue at the end, queueTime the time for it. A queue
+// that gives none for queueWait is empty; a deadline that passes before the call would say so of a full one.
+const (
+	maxWaited = 1024
+	queueTime = 500 * time.Millisecond
+	queueWait = 25 * time.Millisecond
+)
 
 type limitListener struct {
 	net.Listener
-	places chan struct{}
-	closed chan struct{}
-	once   sync.Once
+	places  chan struct{}
+	closing chan struct{}
+	waited  chan net.Conn // closed when the queue is empty
+	once    sync.Once
+	err     error
 }
 
 func (l *limitListener) Accept() (net.Conn, error) {
 	select {
 	case l.places <- struct{}{}:
-	case <-l.closed:
-		return nil, net.ErrClosed
+	case <-l.closing:
+		return l.acceptWaited()
 	}
 	c, err := l.Listener.Accept()
-	if err != nil {
-		<-l.places
+	if err == nil {
+		return &limitedConn{Conn: c, leave: sync.OnceFunc(func() { <-l.places })}, nil
+	}
+	<-l.places
+	select {
+	case <-l.closing:
+		return l.acceptWaited()
+	default:
 		return nil, err
 	}
-	return &limitedConn{Conn: c, leave: sync.OnceFunc(func() { <-l.places })}, nil
 }
 
+// acceptWaited returns the connections that waited when the listener closed, beyond the limit: there are no others.
+func (l *limitListener) acceptWaited() (net.Conn, error) {
+	c, ok := <-l.waited
+	if !ok {
+		return nil, net.ErrClosed
+	}
+	return &limitedConn{Conn: c, leave: func() {}}, nil
+}
+
+// Close takes what waits out of the kernel's queue, then closes.
 func (l *limitListener) Close() error {
-	l.once.Do(func() { close(l.closed) })
-	return l.Listener.Close()
+	l.once.Do(func() {
+		close(l.closing)
+		l.emptyQueue()
+		l.err = l.Listener.Close()
+		close(l.waited)
+	})
+	return l.err
+}
+
+func (l *limitListener) emptyQueue() {
+	timed, ok := l.Listener.(interface{ SetDeadline(time.Time) error })
+	if !ok {
+		return
+	}
+	for end := time.Now().Add(queueTime); time.Now().Before(end) && len(l.waited) < maxWaited; {
+		if timed.SetDeadline(time.Now().Add(queueWait)) != nil {
+			return
+		}
+		c, err := l.Listener.Accept()
+		if err != nil {
+			return
+		}
+		l.waited <- c
+	}
 }
 
 type limitedConn struct {

@@ -1,12 +1,14 @@
 package api
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"io"
 	"log/slog"
 	"net"
 	"net/http"
+	"net/http/httptest"
 	"strings"
 	"testing"
 	"time"
@@ -82,6 +84,41 @@ func TestLimitListenerHoldsConnectionsBack(t *testing.T) {
 	require.ErrorIs(t, <-failed, net.ErrClosed)
 	require.NoError(t, second.Close())
 	require.Empty(t, l.(*limitListener).places)
+}
+
+// A connection that the kernel has taken and the server has not is its sender's open connection: it is served, not reset.
+func TestConnectionsInTheQueueAreServedAtTheEnd(t *testing.T) {
+	t.Parallel()
+	inner, err := net.Listen("tcp", "127.0.0.1:0")
+	require.NoError(t, err)
+	begun, leave := make(chan struct{}, 10), make(chan struct{})
+	s := NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		begun <- struct{}{}
+		<-leave
+		_, _ = io.WriteString(w, "served")
+	}), slog.New(slog.DiscardHandler))
+	ended := make(chan error)
+	s.listener = LimitListener(inner, 1)
+	go func() { ended <- s.Serve(s.listener) }()
+	var conns []*net.TCPConn
+	for range 6 {
+		c := dial(t, inner.Addr().String())
+		_, err := io.WriteString(c, "GET / HTTP/1.1\r\nHost: x\r\n\r\n")
+		require.NoError(t, err)
+		conns = append(conns, c)
+	}
+	<-begun
+	stopped := make(chan error)
+	go func() { stopped <- s.Stop(t.Context()) }()
+	require.ErrorIs(t, <-ended, net.ErrClosed)
+	close(leave)
+	for _, c := range conns {
+		w, body := readAnswer(t, c)
+		require.Equal(t, "200 served", fmt.Sprint(w.StatusCode, " ", string(body)))
+	}
+	require.NoError(t, <-stopped)
+	_, err = net.Dial("tcp", inner.Addr().String())
+	require.Error(t, err, "nobody else")
 }
 
 func TestLimitListenerPassesErrorsOn(t *testing.T) {
@@ -197,4 +234,22 @@ func mustGet(t *testing.T, path string) *http.Request {
 	r, err := http.NewRequest("GET", path, nil)
 	require.NoError(t, err)
 	return r
+}
+
+// A process that is about to stop says so, and takes what comes all the same.
+func TestLeavingIsAnnounced(t *testing.T) {
+	t.Parallel()
+	d := newDoor(t)
+	d.Ready = func(context.Context) Readiness {
+		return Readiness{Places: []Place{{Name: "postgres", Reachable: true}}}
+	}
+	require.Equal(t, 200, serve(d.Webhooks(), httptest.NewRequest("GET", "/readyz", nil)).Code)
+	d.Leave()
+	got := serve(d.Webhooks(), httptest.NewRequest("GET", "/readyz", nil))
+	require.Equal(t, 503, got.Code)
+	require.Contains(t, got.Body.String(), "draining")
+	require.Equal(t, 200, serve(d.Webhooks(), httptest.NewRequest("GET", "/livez", nil)).Code)
+	got = serve(d.Webhooks(), signed("/webhooks/acme", goodBody))
+	require.Equal(t, 200, got.Code)
+	require.Equal(t, "close", got.Header().Get("Connection"))
 }

@@ -68,6 +68,8 @@ type Config struct {
 	DataDir string
 	// PayloadRetention is how long the content of an event is kept after it was received.
 	PayloadRetention time.Duration
+	// DrainDelay is how long a process, asked to stop, says so and goes on taking requests before it closes its listeners.
+	DrainDelay time.Duration
 	// The ports of dev's own servers; 0 takes a free one.
 	TemporalPort, TemporalUIPort, PostgresPort int
 }
@@ -148,6 +150,7 @@ func Load(mode Mode, getenv func(string) string, readFile func(string) ([]byte, 
 		APITokens:         v.tokens("HOOKFLOW_API_TOKEN"),
 		DataDir:           v.text("HOOKFLOW_DATA_DIR", ".hookflow"),
 		PayloadRetention:  v.days("HOOKFLOW_PAYLOAD_RETENTION", 90*day),
+		DrainDelay:        v.drainDelay("HOOKFLOW_DRAIN_DELAY", mode),
 		TemporalPort:      v.port("HOOKFLOW_TEMPORAL_PORT", 7233),
 		TemporalUIPort:    v.port("HOOKFLOW_TEMPORAL_UI_PORT", 8233),
 		PostgresPort:      v.port("HOOKFLOW_POSTGRES_PORT", 54329),

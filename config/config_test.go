@@ -38,6 +38,7 @@ func TestLoad_serveDefaults(t *testing.T) {
 	require.Equal(t, "127.0.0.1:9090", c.OpsAddr)
 	require.Empty(t, c.PublicURL)
 	require.False(t, c.OneListener())
+	require.Equal(t, 2*time.Second, c.DrainDelay)
 }
 
 func TestLoad_everything(t *testing.T) {
@@ -55,8 +56,8 @@ func TestLoad_everything(t *testing.T) {
 		"HOOKFLOW_API_TOKEN":         "0123456789abcdef, ada:fedcba9876543210",
 		"HOOKFLOW_CONFIG":            "/etc/hookflow.yaml",
 		"HOOKFLOW_DATA_DIR":          "/var/lib/x",
-		"HOOKFLOW_PAYLOAD_RETENTION": "30d",
-		"HOOKFLOW_TEMPORAL_PORT":     "1", "HOOKFLOW_TEMPORAL_UI_PORT": "0", "HOOKFLOW_POSTGRES_PORT": "65535",
+		"HOOKFLOW_PAYLOAD_RETENTION": "30d", "HOOKFLOW_DRAIN_DELAY": "5s",
+		"HOOKFLOW_TEMPORAL_PORT": "1", "HOOKFLOW_TEMPORAL_UI_PORT": "0", "HOOKFLOW_POSTGRES_PORT": "65535",
 	}), func(path string) ([]byte, error) {
 		require.Equal(t, "/etc/hookflow.yaml", path)
 		return []byte("routes: []\nproviders: {twilio: {voice_twiml: <Response/>}}\n"), nil
@@ -72,7 +73,7 @@ func TestLoad_everything(t *testing.T) {
 		PublicURL: "https://user:pass@Hooks.Example.com:8443/prefix",
 		APITokens: []Token{{Secret: "0123456789abcdef"}, {Name: "ada", Secret: "fedcba9876543210"}},
 		File:      []byte("routes: []\nproviders: {twilio: {voice_twiml: <Response/>}}\n"), FileName: "/etc/hookflow.yaml",
-		DataDir: "/var/lib/x", PayloadRetention: 30 * 24 * time.Hour,
+		DataDir: "/var/lib/x", PayloadRetention: 30 * 24 * time.Hour, DrainDelay: 5 * time.Second,
 		TemporalPort: 1, TemporalUIPort: 0, PostgresPort: 65535,
 	}, c)
 }
@@ -81,6 +82,9 @@ func TestLoad_problems(t *testing.T) {
 	t.Parallel()
 	long := strings.Repeat("0123456789abcdef", 2)
 	for _, test := range []struct{ name, value, want string }{
+		{"HOOKFLOW_DRAIN_DELAY", "5", `is "5"; write: a duration from 0s to 60s`},
+		{"HOOKFLOW_DRAIN_DELAY", "-1s", `is "-1s"; write: a duration from 0s to 60s`},
+		{"HOOKFLOW_DRAIN_DELAY", "61s", `is "61s"; write: a duration from 0s to 60s`},
 		{"STRIPE_API_KEY", "sk test", "holds white space"},
 		{"SENTRY_DSN", "sentry.example.com", "is not a DSN; write: https://KEY@HOST/PROJECT"},
 		{"SENTRY_DSN", "https://sentry.example.com/42", "is not a DSN"},

@@ -220,6 +220,30 @@ func (v *variables) days(name string, otherwise time.Duration) time.Duration {
 	return d
 }
 
+// The default is short for a person and long enough for a load balancer that asks every second. The most leaves the
+// requests under way, and the attempts after them, their share of the time that a scheduler gives a process to stop.
+const (
+	defaultDrainDelay = 2 * time.Second
+	maxDrainDelay     = time.Minute
+)
+
+func (v *variables) drainDelay(name string, mode Mode) time.Duration {
+	otherwise := time.Duration(defaultDrainDelay)
+	if mode == Dev {
+		otherwise = 0
+	}
+	s := v.getenv(name)
+	if s == "" {
+		return otherwise
+	}
+	d, err := time.ParseDuration(s)
+	if err != nil || d < 0 || d > maxDrainDelay {
+		v.report(name, fmt.Sprintf("is %q", s), "a duration from 0s to 60s, such as 2s")
+		return otherwise
+	}
+	return d
+}
+
 func (v *variables) port(name string, otherwise int) int {
 	s := v.getenv(name)
 	if s == "" {

@@ -115,18 +115,20 @@ func (c *chaos) once(to *address, d *delivery) line {
 	return l
 }
 
-// retryPause is how long a sender waits before it comes again; providers wait longer.
-const retryPause = 50 * time.Millisecond
+// How long a sender waits before it comes again: twice as long each time. Providers wait longer, and a crowd that does not
+// wait would be what keeps the server from answering.
+const (
+	retryPause = 50 * time.Millisecond
+	maxPause   = time.Second
+)
 
 // answered posts d until somebody says what became of it, as providers do, and returns that answer.
 func (c *chaos) answered(to *address, d *delivery) line {
-	again := time.NewTicker(retryPause)
-	defer again.Stop()
-	for {
+	for pause := retryPause; ; pause = min(2*pause, maxPause) {
 		if l := c.once(to, d); l.result != saidInfo || c.t.Context().Err() != nil {
 			return l
 		}
-		<-again.C
+		<-time.After(pause)
 	}
 }
 

@@ -2,6 +2,7 @@ package e2e_test
 
 import (
 	"context"
+	"net/http"
 	"syscall"
 	"testing"
 	"time"
@@ -70,15 +71,11 @@ func TestChaosAPIKilled(t *testing.T) {
 	worker.drain()
 }
 
-// connecting is what a load balancer leaves to connections under way to a process that it has taken out: one that the
-// kernel has accepted and the process has not is reset when the listener closes.
-const connecting = 200 * time.Millisecond
-
-// Deploys: a new process starts beside the old one, takes its traffic, and the old one is asked to stop, over and over.
-// Nobody's request is refused.
+// Deploys: a new process starts beside the old one, and the old one is asked to stop, over and over. Senders go on calling
+// the old one until its /readyz says that it leaves, as a load balancer does. Nobody's request is refused.
 func TestChaosRollingStops(t *testing.T) {
 	t.Parallel()
-	c := unleash(t, install(t))
+	c := unleash(t, install(t).with("HOOKFLOW_DRAIN_DELAY", "1s"))
 	s := c.serve()
 	to := at(s)
 	deploys := scaled(2, 20)
@@ -92,10 +89,14 @@ func TestChaosRollingStops(t *testing.T) {
 	for range deploys {
 		c.awaitAnswers(c.history.mark(), scaled(5, 100))
 		next := c.serve()
-		to.move(next)
-		<-time.After(connecting)
 		began := time.Now()
-		require.Zero(t, s.stop(t, syscall.SIGTERM), "%s", s.stderr)
+		require.NoError(t, s.cmd.Process.Signal(syscall.SIGTERM))
+		until(t, "the process says that it leaves", func() bool {
+			got, err := s.readiness()
+			return err != nil || got == http.StatusServiceUnavailable
+		})
+		to.move(next)
+		require.Zero(t, s.exitCode(t), "%s", s.stderr)
 		slowest = max(slowest, time.Since(began))
 		s = next
 	}
@@ -105,4 +106,17 @@ func TestChaosRollingStops(t *testing.T) {
 	c.within("slowest drain", slowest, 30*time.Second)
 	c.requireSound()
 	s.drain()
+}
+
+// readiness is the status of /readyz where senders call.
+func (s *server) readiness() (int, error) {
+	r, err := http.NewRequestWithContext(s.t.Context(), http.MethodGet, s.webhooks+"/readyz", nil)
+	if err != nil {
+		return 0, err
+	}
+	got, err := exchange(r)
+	if err != nil {
+		return 0, err
+	}
+	return got.status, nil
 }

@@ -58,6 +58,7 @@ func installWithoutServers(t *testing.T) *installation {
 			"HOOKFLOW_OPS_ADDR":     "localhost:0", // the same words for both would mean one listener
 			"HOOKFLOW_PUBLIC_URL":   publicURL,
 			"HOOKFLOW_API_TOKEN":    "tester:" + token,
+			"HOOKFLOW_DRAIN_DELAY":  "0s", // nobody is told; TestChaosRollingStops has one
 		},
 	}
 }

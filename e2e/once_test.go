@@ -50,7 +50,7 @@ func deliverAtOnce(t *testing.T, s *server, d *delivery, n int) (outcomes map[st
 	for range n {
 		posting.Go(func() {
 			<-start
-			for t.Context().Err() == nil {
+			for pause := retryPause; t.Context().Err() == nil; pause = min(2*pause, maxPause) {
 				got, err := d.try(t.Context(), s.webhooks)
 				mu.Lock()
 				if err == nil && got.status != http.StatusServiceUnavailable {
@@ -60,7 +60,7 @@ func deliverAtOnce(t *testing.T, s *server, d *delivery, n int) (outcomes map[st
 				}
 				again++
 				mu.Unlock()
-				<-time.After(retryPause)
+				<-time.After(pause)
 			}
 		})
 	}

@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"errors"
 	"log/slog"
 	"maps"
 	"net"
@@ -104,6 +103,7 @@ func assemble(ctx context.Context, p plan) (*app, error) {
 			Housekeeping: &activities.Housekeeping{
 				Store: a.store, Temporal: a.temporal, Namespace: p.temporal.Namespace, WorkflowTypes: workflows.Names(), Now: p.now, Log: a.log,
 				Retention: p.config.PayloadRetention, Failed: a.telemetry.CaptureFinalFailure,
+				Ended: worker.Ended(a.temporal, p.temporal.Logger),
 			},
 		}
 	}
@@ -182,11 +182,14 @@ func (a *app) serve(ctx context.Context, at listeners) error {
 	case <-ctx.Done():
 	case err = <-failed:
 	}
+	if err == nil {
+		a.leave()
+	}
 	a.log.Info("draining")
 	draining, cancel := context.WithTimeout(background, drainTime)
 	defer cancel()
 	for _, s := range servers {
-		if stopErr := s.Shutdown(draining); stopErr != nil {
+		if stopErr := s.Stop(draining); stopErr != nil {
 			a.log.Warn("some requests did not end in time", "error", stopErr)
 			_ = s.Close() // their senders come again
 		}
@@ -201,15 +204,25 @@ func (a *app) serve(ctx context.Context, at listeners) error {
 	return err
 }
 
+// leave tells load balancers and senders to turn to another process, and gives them time to.
+func (a *app) leave() {
+	if a.door == nil || a.config.DrainDelay == 0 {
+		return
+	}
+	a.door.Leave()
+	a.log.Info("leaving", "for", a.config.DrainDelay.String())
+	<-time.After(a.config.DrainDelay)
+}
+
 // listen serves the door and the operators' half. A server that ends by itself is reported on the channel.
-func (a *app) listen(at listeners) ([]*http.Server, <-chan error) {
-	var servers []*http.Server
+func (a *app) listen(at listeners) ([]*api.Server, <-chan error) {
+	var servers []*api.Server
 	failed := make(chan error, 2)
 	start := func(l net.Listener, handler http.Handler) {
 		s := api.NewServer(handler, a.log)
 		servers = append(servers, s)
 		go func() {
-			if err := s.Serve(api.LimitListener(l, api.MaxConnections)); !errors.Is(err, http.ErrServerClosed) {
+			if err := s.ServeOn(l); err != nil {
 				failed <- err
 			}
 		}()

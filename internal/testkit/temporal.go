@@ -67,7 +67,25 @@ func BareNamespace(t testing.TB) string {
 		_, err := c.CountWorkflow(t.Context(), &workflowservice.CountWorkflowExecutionsRequest{Query: "WorkflowType = 'none'"})
 		return err == nil
 	}, "namespace %s cannot be used", name)
+	t.Cleanup(func() { deleteSchedules(c) })
 	return name
+}
+
+// deleteSchedules keeps a server that many tests share from working for those that are over.
+func deleteSchedules(c client.Client) {
+	ctx, cancel := context.WithTimeout(context.Background(), 5*time.Second)
+	defer cancel()
+	list, err := c.ScheduleClient().List(ctx, client.ScheduleListOptions{})
+	if err != nil {
+		return // the server is gone, or too busy to be spared
+	}
+	for list.HasNext() {
+		found, err := list.Next()
+		if err != nil {
+			return
+		}
+		_ = c.ScheduleClient().GetHandle(ctx, found.ID).Delete(ctx)
+	}
 }
 
 // Client dials the tests' server, for a namespace.
