@@ -21,6 +21,9 @@ const tableWidth = 100
 // maxTypeWidth leaves room for a uuid beside the other columns: 20 + 10 + 28 + 36 and three gaps of two.
 const maxTypeWidth = 28
 
+// statusWidth is that of the longest status.
+const statusWidth = len(event.Processing)
+
 // page is an answer of GET /v1/events.
 type page struct {
 	Events     []event.Record `json:"events"`
@@ -33,7 +36,7 @@ func newEventsCommand(env environment) *cobra.Command {
 	// Without this, cobra answers a misspelt subcommand with help and exit code 0.
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
 		if len(args) > 0 {
-			return usageError("there is no %s %s, but list, show, tail, retry and cancel", cmd.CommandPath(), args[0])
+			return usageError("there is no %s %s, but list, show, tail, retry, cancel and erase", cmd.CommandPath(), args[0])
 		}
 		cmd.SetOut(env.stdout)
 		return cmd.Help()
@@ -41,7 +44,7 @@ func newEventsCommand(env environment) *cobra.Command {
 	var flags opsFlags
 	flags.add(cmd)
 	cmd.AddCommand(newListCommand(env, &flags), newShowCommand(env, &flags), newTailCommand(env, &flags),
-		newRetryCommand(env, &flags), newCancelCommand(env, &flags))
+		newRetryCommand(env, &flags), newCancelCommand(env, &flags), newEraseCommand(env, &flags))
 	return cmd
 }
 
@@ -52,6 +55,12 @@ type filterFlags struct {
 }
 
 func (f *filterFlags) add(cmd *cobra.Command) {
+	f.addMatch(cmd)
+	cmd.Flags().StringVar(&f.contains, "q", "", `JSON that the payload contains, such as '{"type":"invoice.paid"}'`)
+}
+
+// addMatch adds the filters on the row itself.
+func (f *filterFlags) addMatch(cmd *cobra.Command) {
 	flags := cmd.Flags()
 	flags.StringVar(&f.provider, "provider", "", "stripe, twilio, vapi, …")
 	flags.StringVar(&f.typ, "type", "", "event type, * and ? match any characters")
@@ -59,14 +68,18 @@ func (f *filterFlags) add(cmd *cobra.Command) {
 	flags.StringVar(&f.account, "account", "", "account of the provider")
 	flags.StringVar(&f.errorType, "error-type", "", "type of the last error, such as InvalidPayload")
 	flags.StringVar(&f.failure, "error", "", "what the last error's message contains")
-	flags.StringVar(&f.contains, "q", "", `JSON that the payload contains, such as '{"type":"invoice.paid"}'`)
 }
 
-// addSpan adds the filters on time and place, which tail sets itself.
-func (f *filterFlags) addSpan(cmd *cobra.Command) {
+// addTime adds the filters on the time, which tail sets itself.
+func (f *filterFlags) addTime(cmd *cobra.Command) {
 	flags := cmd.Flags()
 	flags.StringVar(&f.since, "since", "", "received at or after: RFC 3339, or how long ago, such as 2h")
 	flags.StringVar(&f.until, "until", "", "received before: RFC 3339, or how long ago")
+}
+
+// addPlace adds what orders and pages a listing.
+func (f *filterFlags) addPlace(cmd *cobra.Command) {
+	flags := cmd.Flags()
 	flags.StringVar(&f.cursor, "cursor", "", "go on where the last page ended")
 	flags.StringVar(&f.order, "order", "", "newest (the default) or oldest first")
 	flags.IntVar(&f.limit, "limit", 50, "rows, 1 to 200")
@@ -96,7 +109,8 @@ func newListCommand(env environment, flags *opsFlags) *cobra.Command {
 		Example: "  hookflow events list --provider stripe --status failed --since 2h",
 	})
 	filter.add(cmd)
-	filter.addSpan(cmd)
+	filter.addTime(cmd)
+	filter.addPlace(cmd)
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
 		server, err := flags.open(env)
 		if err != nil {
@@ -124,7 +138,7 @@ func printList(env environment, found page) {
 		fmt.Fprintln(env.stderr, "no events match")
 		return
 	}
-	printTable(env.stdout, found.Events)
+	printTable(env.stdout, env.palette(env.stdout), found.Events)
 	if found.NextCursor != nil {
 		fmt.Fprintf(env.stderr, "more: --cursor %s\n", *found.NextCursor)
 	}
@@ -132,28 +146,28 @@ func printList(env environment, found page) {
 
 // printTable writes a line per event, at most 100 columns wide. The last column is what show and replay take: the key
 // where it fits, else the uuid.
-func printTable(w io.Writer, events []event.Record) {
+func printTable(w io.Writer, p palette, events []event.Record) {
 	typeWidth := len("TYPE")
 	for _, e := range events {
 		typeWidth = min(max(typeWidth, utf8.RuneCountInString(e.EventType)), maxTypeWidth)
 	}
-	writeRow(w, typeWidth, "RECEIVED", "STATUS", "TYPE", "EVENT")
+	writeRow(w, p, typeWidth, "RECEIVED", "STATUS", "TYPE", "EVENT")
 	for _, e := range events {
-		writeEvent(w, typeWidth, e)
+		writeEvent(w, p, typeWidth, e)
 	}
 }
 
-func writeEvent(w io.Writer, typeWidth int, e event.Record) {
+func writeEvent(w io.Writer, p palette, typeWidth int, e event.Record) {
 	room := tableWidth - len("2006-01-02T15:04:05Z") - len(event.Processing) - typeWidth - 3*len("  ")
 	name := event.Key(e.Provider, e.EventID)
 	if utf8.RuneCountInString(name) > room {
 		name = e.ID
 	}
-	writeRow(w, typeWidth, shortTime(e.ReceivedAt), string(e.Status), shorten(printable(e.EventType), typeWidth), name)
+	writeRow(w, p, typeWidth, shortTime(e.ReceivedAt), e.Status, shorten(printable(e.EventType), typeWidth), name)
 }
 
-func writeRow(w io.Writer, typeWidth int, received, status, typ, name string) {
-	fmt.Fprintf(w, "%-20s  %-10s  %-*s  %s\n", received, status, typeWidth, typ, name)
+func writeRow(w io.Writer, p palette, typeWidth int, received string, status event.Status, typ, name string) {
+	fmt.Fprintf(w, "%-20s  %s  %-*s  %s\n", received, p.status(status, statusWidth), typeWidth, typ, name)
 }
 
 // shortTime is RFC 3339 in UTC, to the second.

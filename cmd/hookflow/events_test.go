@@ -48,11 +48,19 @@ func problem(w http.ResponseWriter, status int, detail string) {
 func (l *fakeLedger) serve(w http.ResponseWriter, r *http.Request) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
+	if id, erased := strings.CutSuffix(strings.TrimPrefix(r.URL.Path, "/v1/events/"), "/content"); erased && r.Method == http.MethodDelete {
+		l.erase(w, id)
+		return
+	}
 	switch id, isReplay := strings.CutSuffix(strings.TrimPrefix(r.URL.Path, "/v1/events/"), "/replay"); {
 	case r.Header.Get("Authorization") != "Bearer "+testToken:
 		problem(w, http.StatusUnauthorized, "the token is missing or wrong")
 	case l.refusal != "":
 		problem(w, http.StatusServiceUnavailable, l.refusal)
+	case r.URL.Path == "/v1/stats":
+		l.asked = append(l.asked, r.URL.Query())
+		failed, stripe := event.Failed, "stripe"
+		_ = json.NewEncoder(w).Encode(map[string]any{"buckets": []event.Bucket{{Start: record(0, "", "", "").ReceivedAt, Provider: &stripe, Status: &failed, Count: 12}}})
 	case r.URL.Path == "/v1/events":
 		l.asked = append(l.asked, r.URL.Query())
 		l.list(w, r.URL.Query())
@@ -105,6 +113,17 @@ func (l *fakeLedger) replay(w http.ResponseWriter, id string) {
 		}
 	}
 	problem(w, http.StatusNotFound, "there is no such event")
+}
+
+// erase knows the events that show does; those that are not final are refused.
+func (l *fakeLedger) erase(w http.ResponseWriter, id string) {
+	for _, e := range l.events {
+		if e.ID == id && e.Status.Final() {
+			_ = json.NewEncoder(w).Encode(event.Erasure{ID: id, Key: event.Key(e.Provider, e.EventID), Content: true, Histories: 1})
+			return
+		}
+	}
+	problem(w, http.StatusConflict, "the event is still processing")
 }
 
 // put adds an event as the newest, or changes one.
@@ -223,7 +242,7 @@ func TestShowSaysWhereTheContentIs(t *testing.T) {
 		"payload: erased": {},
 	} {
 		var out output
-		printDetail(&out, detail)
+		printDetail(&out, false, detail)
 		require.Contains(t, out.String(), want)
 	}
 }

@@ -40,9 +40,8 @@ Steps that are completed are not repeated; --from start repeats all of them, und
 	})
 	flags.opsFlags.add(cmd)
 	flags.filter.add(cmd)
+	flags.filter.addTime(cmd)
 	f := cmd.Flags()
-	f.StringVar(&flags.filter.since, "since", "", "received at or after: RFC 3339, or how long ago, such as 2h")
-	f.StringVar(&flags.filter.until, "until", "", "received before: RFC 3339, or how long ago")
 	f.StringVar(&flags.from, "from", "failure", "failure (completed steps are not repeated) or start (all are)")
 	f.Float64Var(&flags.rate, "rate", 0, "events a second at most (default: as many as the server can start)")
 	f.BoolVarP(&flags.yes, "yes", "y", false, "do not ask")
@@ -130,7 +129,7 @@ func replayMany(ctx context.Context, env environment, server *ops, flags *replay
 		if flags.filter.status == "" {
 			question += ", completed ones too"
 		}
-		if err := agree(env, question+"? [y/N] "); err != nil {
+		if err := agree(env, question+"? [y/N] ", "nothing was replayed"); err != nil {
 			return err
 		}
 	}
@@ -148,11 +147,11 @@ func printPreview(env environment, preview event.ReplayPreview) {
 		return
 	}
 	fmt.Fprintf(env.stderr, "%s to replay, the newest:\n", counted(preview.Matched, "event"))
-	printTable(env.stderr, preview.Sample)
+	printTable(env.stderr, env.palette(env.stderr), preview.Sample)
 }
 
-// agree asks, and fails for anything but a yes.
-func agree(env environment, question string) error {
+// agree asks, and fails with otherwise for anything but a yes.
+func agree(env environment, question, otherwise string) error {
 	fmt.Fprint(env.stderr, question)
 	answer, err := bufio.NewReader(env.stdin).ReadString('\n')
 	if err != nil && (!errors.Is(err, io.EOF) || answer == "") {
@@ -163,7 +162,7 @@ func agree(env environment, question string) error {
 	case "y", "yes":
 		return nil
 	}
-	return failure("nothing was replayed")
+	return failure("%s", otherwise)
 }
 
 // asJSON is the filter as POST /v1/replays takes it.

@@ -24,12 +24,12 @@ func run(ctx context.Context, args []string, getenv func(string) string, stdin i
 	root.SetIn(stdin)
 	root.SetOut(stdout)
 	root.SetErr(stderr)
-	root.CompletionOptions.HiddenDefaultCmd = true
 	root.AddCommand(
 		newServeCommand(env), newDevCommand(env), newMigrateCommand(env),
-		newSendCommand(env), newEventsCommand(env), newReplayCommand(env), newReplaysCommand(env), newReadyCommand(env),
+		newSendCommand(env), newEventsCommand(env), newStatsCommand(env), newReplayCommand(env), newReplaysCommand(env), newReadyCommand(env),
 		newDoctorCommand(env), newRoutesCommand(env), newProvidersCommand(env), newVerifyCommand(env),
 	)
+	complete(env, root)
 	err := root.ExecuteContext(ctx)
 	if err == nil {
 		return 0

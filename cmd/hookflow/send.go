@@ -45,6 +45,7 @@ be right.`,
   hookflow send twilio call.completed --count 1000 --rate 50
   hookflow send vapi status-update --id 3f0e… --count 20      (one event, nineteen duplicates)`,
 	})
+	cmd.ValidArgsFunction = env.sampleNames
 	f := cmd.Flags()
 	f.StringVar(&flags.id, "id", "", "the provider's own id: evt_…, CallSid or MessageSid, call.id (default: a fresh one each)")
 	f.StringVar(&flags.object, "object", "", "Stripe: id of the object inside, such as cs_…, to tell a story in several events")

@@ -16,7 +16,7 @@ import (
 func newShowCommand(env environment, flags *opsFlags) *cobra.Command {
 	cmd := quiet(&cobra.Command{
 		Use: "show ID", Short: "Show one event with its steps and content", Args: exactly(1),
-		Long: "Show one event with its steps and content. ID is its uuid or its key, provider:event_id.",
+		Long: "Show one event with its plan, its steps, what happened to it and its content. ID is its uuid or its key, provider:event_id.",
 	})
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
 		server, err := flags.open(env)
@@ -34,13 +34,13 @@ func newShowCommand(env environment, flags *opsFlags) *cobra.Command {
 		if err != nil {
 			return err
 		}
-		printDetail(env.stdout, found)
+		printDetail(env.stdout, env.palette(env.stdout), found)
 		return nil
 	}
 	return cmd
 }
 
-func printDetail(w io.Writer, e event.Detail) {
+func printDetail(w io.Writer, p palette, e event.Detail) {
 	line := func(name, value string) {
 		if value != "-" && value != "" {
 			fmt.Fprintf(w, "%-14s %s\n", name, value)
@@ -49,7 +49,7 @@ func printDetail(w io.Writer, e event.Detail) {
 	line("id", e.ID)
 	line("key", event.Key(e.Provider, e.EventID))
 	line("type", printable(e.EventType))
-	line("status", string(e.Status))
+	line("status", p.status(e.Status, 0))
 	line("account", text(e.Account))
 	line("livemode", text(e.Livemode))
 	line("occurred", text(e.OccurredAt))
@@ -64,18 +64,20 @@ func printDetail(w io.Writer, e event.Detail) {
 	line("workflow", printable(e.WorkflowID))
 	line("run", text(e.RunID))
 	line("temporal", text(e.TemporalURL))
-	printSteps(w, e.Steps)
+	printPlan(w, e.Plan)
+	printSteps(w, p, e.Steps)
+	printTimeline(w, e.Timeline)
 	printContent(w, e)
 }
 
-func printSteps(w io.Writer, steps []event.StepRecord) {
+func printSteps(w io.Writer, p palette, steps []event.StepRecord) {
 	if len(steps) == 0 {
 		return
 	}
 	fmt.Fprintf(w, "\n%-32s  %-10s  %8s  %-20s  %s\n", "STEP", "STATUS", "ATTEMPTS", "FINISHED", "ERROR")
 	for _, s := range steps {
-		fmt.Fprintf(w, "%-32s  %-10s  %8d  %-20s  %s\n",
-			shorten(printable(s.Step), 32), s.Status, s.Attempts, text(s.FinishedAt), shorten(text(s.Error), 60))
+		fmt.Fprintf(w, "%-32s  %s  %8d  %-20s  %s\n",
+			shorten(printable(s.Step), 32), p.status(s.Status, statusWidth), s.Attempts, text(s.FinishedAt), shorten(text(s.Error), 60))
 	}
 }
 

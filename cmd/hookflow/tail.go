@@ -168,7 +168,7 @@ func (t *tail) show(events []event.Record) error {
 	t.remember(events)
 	for _, e := range slices.Backward(events) {
 		if !t.json {
-			writeEvent(t.env.stdout, maxTypeWidth, e)
+			writeEvent(t.env.stdout, t.env.palette(t.env.stdout), maxTypeWidth, e)
 			continue
 		}
 		if err := printLine(t.env.stdout, e); err != nil {
