@@ -1,6 +1,7 @@
 package api
 
 import (
+	"net/http"
 	"strings"
 
 	"github.com/gin-gonic/gin"
@@ -37,6 +38,15 @@ func (a *API) routeEvents(v1 gin.IRoutes) {
 	v1.GET("/events", a.listEvents)
 	v1.GET("/stats", a.countEvents)
 	v1.GET(event, a.showEvent)
-	v1.DELETE(event, onEvent(map[string]action{"content": a.eraseContent}))
-	v1.POST(event, onEvent(map[string]action{"replay": a.replayEvent, "retry": a.retryEvent, "cancel": a.cancelEvent}))
+	for method, actions := range a.eventActions() {
+		v1.Handle(method, event, onEvent(actions))
+	}
+}
+
+// eventActions lists what can be done to one event, by method and verb.
+func (a *API) eventActions() map[string]map[string]action {
+	return map[string]map[string]action{
+		http.MethodPost:   {"replay": a.replayEvent, "retry": a.retryEvent, "cancel": a.cancelEvent},
+		http.MethodDelete: {"content": a.eraseContent},
+	}
 }

@@ -178,7 +178,7 @@ func (a *API) Webhooks() http.Handler {
 	return e
 }
 
-// Ops returns the handler of the operators' listener: /v1, /metrics, /livez, /readyz.
+// Ops returns the handler of the operators' listener: /v1, /metrics, /openapi.json, /livez, /readyz.
 func (a *API) Ops() http.Handler {
 	e := a.engine()
 	a.routeOps(e)
@@ -224,6 +224,7 @@ func (a *API) routeOps(e *gin.Engine) {
 	if a.Scrape != nil {
 		e.GET("/metrics", gin.WrapH(a.Scrape))
 	}
+	e.GET("/openapi.json", a.openapi)
 	v1 := e.Group("/v1", a.authorize)
 	a.routeEvents(v1)
 	a.routeReplays(v1)
