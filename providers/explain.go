@@ -31,6 +31,8 @@ func (s Source) Explain(r *Request, now time.Time) Diagnosis {
 		return Diagnosis{Delivery: d}
 	case !errors.As(err, &known):
 		return Diagnosis{Problem: err.Error()}
+	case known.Code == CodeUnavailable:
+		return Diagnosis{Problem: "the certificate that the request names could not be fetched from here; it is neither proven nor refuted"}
 	case known.Code == CodeNoEvent:
 		return Diagnosis{Problem: "the signature is right, but the request holds no event: " + known.Reason}
 	}
@@ -46,7 +48,18 @@ func (s Source) Explain(r *Request, now time.Time) Diagnosis {
 	case ReasonMismatch:
 		return s.explainMismatch(r, now)
 	}
+	if words := reasonWords[known.Reason]; words != "" {
+		return Diagnosis{Problem: words}
+	}
 	return Diagnosis{Problem: "the request is not proven to come from its sender: " + known.Reason}
+}
+
+// reasonWords are the reasons that some senders' schemes have beside the common ones, a sentence each.
+var reasonWords = map[string]string{
+	ReasonCertificate: "the certificate that the request names is not one of the sender's: its address is elsewhere, or its chain, its name or its end is wrong",
+	ReasonVersion:     "the request is signed in a version or with an algorithm that is not switched on",
+	ReasonReused:      "the proof in the request came with another body before",
+	ReasonPairing:     "a handshake came while none is expected, or an event before there is a secret: the word pairing among the secrets lets the handshake through",
 }
 
 // signingHeaders are those that the sender sets, told by signing an empty request; none where nobody else can sign.

@@ -111,6 +111,28 @@ func TestOwnIdentify_NoEvent(t *testing.T) {
 	}
 }
 
+// hookflow verify says in a sentence what only some senders' schemes have.
+func TestOwnExplain(t *testing.T) {
+	t.Parallel()
+	cases := ownCases(t)
+	explain := func(name string, r *Request) string {
+		return Source{Name: name, Provider: cases[name].signer}.Explain(r, testNow).Problem
+	}
+	r := cases["paypal"].sign(payPalBody)
+	require.Empty(t, explain("paypal", r))
+	r.Body = crcTwin([]byte(`{"id":"WH-2","x":"`), r.Body)
+	require.Contains(t, explain("paypal", r), "another body before")
+	r.Header.Set(payPalCert, "https://evil.example/cert")
+	require.Contains(t, explain("paypal", r), "not one of the sender's")
+	r.Header.Set(payPalCert, shopCert)
+	require.Contains(t, explain("paypal", r), "could not be fetched")
+	r.Header.Set(payPalAlgorithm, "SHA1withRSA")
+	require.Contains(t, explain("paypal", r), "not switched on")
+	pairing, err := NewAsana([]string{asanaPairing})
+	require.NoError(t, err)
+	require.Contains(t, Source{Name: "asana", Provider: pairing}.Explain(cases["asana"].sign(asanaBody), testNow).Problem, "pairing")
+}
+
 func TestGraphIdentify(t *testing.T) {
 	t.Parallel()
 	c := ownCases(t)["msgraph"]

@@ -181,9 +181,13 @@ var twilioKind = Kind{
 		"Copy the primary auth token into {variable}; a sub-account signs with its own.",
 		"Use {url}#rc=5&rp=all for status callbacks and incoming calls and messages: without the part behind # nothing is sent again after a 5xx.",
 	},
-	Retries: "Once, and only when it could not connect, unless the URL ends in #rc=5&rp=all. It waits 15 s.",
-	ID:      "by kind of request: `CallSid:SequenceNumber`, `MessageSid:MessageStatus`, …",
-	Type:    "`call.<status>`, `message.<status>`, `recording.<status>`, `conference.<event>`",
+	Retries: "Once, and only when it could not connect, unless the URL ends in #rc=5&rp=all. It waits 15 s. Event Streams: for 4 hours.",
+	ID:      "by kind of request: `CallSid:SequenceNumber`, `MessageSid:MessageStatus`, …; of Event Streams the `id` of each event, `EZ…`",
+	Type:    "`call.<status>`, `message.<status>`, `recording.<status>`, `conference.<event>`; of Event Streams the `type` of each event",
+	Samples: []Sample{{Name: "com.twilio.messaging.message.delivered", // https://www.twilio.com/docs/events/event-types
+		Body: `[{"specversion":"1.0","type":"com.twilio.messaging.message.delivered","source":"/2010-04-01/Accounts/{{.AccountSid}}/Messages/{{.Hex "SM" 32}}.json",` +
+			`"id":"{{.ID}}","dataschema":"https://events-schemas.twilio.com/Messaging.MessageStatus/4","datacontenttype":"application/json","time":"{{.ISO 0}}",` +
+			`"data":{"accountSid":"{{.AccountSid}}","messageSid":"{{.Hex "SM" 32}}","messageStatus":"DELIVERED","timestamp":"{{.ISO 0}}"}}]`}},
 	Build: func(s Settings) (Provider, error) {
 		return NewTwilio(TwilioConfig{Tokens: s.Secrets, AccountSID: s.Options["account_sid"], VoiceTwiML: s.Options["voice_twiml"]})
 	},

@@ -30,7 +30,7 @@ type filler struct {
 }
 
 // sidPrefixes are the prefixes of Twilio's natural ids, by the first word of the sample's name.
-var sidPrefixes = map[string]string{"call": "CA", "message": "SM", "recording": "RE", "conference": "CF"}
+var sidPrefixes = map[string]string{"call": "CA", "message": "SM", "recording": "RE", "conference": "CF", "com": "EZ"}
 
 // sid is the form of a Twilio SID, https://www.twilio.com/docs/glossary/what-is-a-sid.
 var sid = regexp.MustCompile(`^[A-Z]{2}[0-9a-f]{32}$`)

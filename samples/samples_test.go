@@ -81,6 +81,7 @@ const (
 	message    = "SM0123456789abcdef0123456789abcdef"
 	recording  = "RE0123456789abcdef0123456789abcdef"
 	conference = "CF0123456789abcdef0123456789abcdef"
+	stream     = "EZ0123456789abcdef0123456789abcdef"
 )
 
 // Each sample is genuine for the verifier and is read as the event that its name promises. %T is the sample's time in
@@ -108,6 +109,7 @@ func TestSamplesAreReadAsWhatTheyAre(t *testing.T) {
 		{"twilio", "message.received", message, "message.received", message},
 		{"twilio", "message.sent", message, "message.sent", message + ":sent"},
 		{"twilio", "message.undelivered", message, "message.undelivered", message + ":undelivered"},
+		{"twilio", "com.twilio.messaging.message.delivered", stream, "com.twilio.messaging.message.delivered", stream},
 		{"twilio", "recording.completed", recording, "recording.completed", recording + ":completed"},
 
 		{"vapi", "assistant-request", "call-1", "assistant-request", "call-1:assistant-request:%T"},
@@ -171,7 +173,7 @@ func TestEverySampleBuilds(t *testing.T) {
 			}
 		}
 	}
-	require.Equal(t, 31, total, "a new sample needs a line in the tables of this file")
+	require.Equal(t, 32, total, "a new sample needs a line in the tables of this file")
 }
 
 func TestTheSameIDGivesTheSameEvent(t *testing.T) {
