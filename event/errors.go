@@ -23,7 +23,7 @@ var (
 	// ErrUnavailable: no durable place could be reached; the sender should come again.
 	ErrUnavailable = errors.New("no durable place can be reached")
 	// ErrTemporalUnavailable: Temporal could not be reached, and what was asked needs it.
-	ErrTemporalUnavailable = errors.New("Temporal cannot be reached")
+	ErrTemporalUnavailable = errors.New("no Temporal server can be reached")
 	// ErrTooLargeNow: the ledger is away, and the body is too large for the second durable place.
 	ErrTooLargeNow = errors.New("the ledger is away and the body is too large to be kept elsewhere")
 	// ErrTooBroad: a query that would take too long; it must be narrowed.
