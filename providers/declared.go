@@ -48,6 +48,7 @@ type Declared struct {
 	greet   handshake
 	secrets []string // of handshakes that prove that the endpoint has them
 	options map[string]string
+	pairing bool
 
 	id, typ, account, time field
 	batch                  [][]string
@@ -66,7 +67,15 @@ func NewDeclared(scheme string, d Declaration, s Settings) (*Declared, error) {
 	if err != nil {
 		return nil, err
 	}
-	p := &Declared{name: scheme, answer: d.Answer, secrets: secrets, options: s.Options}
+	p := &Declared{name: scheme, answer: d.Answer, options: s.Options, greet: handshakes[d.Handshake]}
+	if p.greet.pairs != nil {
+		p.pairing = slices.Contains(secrets, pairingWord)
+		secrets = slices.DeleteFunc(secrets, func(s string) bool { return s == pairingWord })
+	}
+	if p.secrets = secrets; len(secrets) == 0 { // pairing: there is nothing to verify with yet
+		p.traits = d.traits(scheme, p)
+		return p, p.readFields(d)
+	}
 	if p.proof, err = d.prove(secrets, s.AllowWeak); err != nil {
 		return nil, err
 	}
@@ -75,9 +84,6 @@ func NewDeclared(scheme string, d Declaration, s Settings) (*Declared, error) {
 	}
 	if err := p.readFields(d); err != nil {
 		return nil, err
-	}
-	if d.Handshake != "" {
-		p.greet = handshakes[d.Handshake]
 	}
 	p.traits = d.traits(scheme, p)
 	return p, nil
@@ -137,10 +143,22 @@ func (d Declaration) traits(scheme string, p *Declared) Traits {
 }
 
 // Verify checks the request under the declared scheme.
-func (p *Declared) Verify(r *Request, now time.Time) error { return p.proof.Verify(r, now) }
+func (p *Declared) Verify(r *Request, now time.Time) error {
+	switch {
+	case p.pairing && p.greet.pairs(r):
+		return nil
+	case p.proof == nil:
+		return unverified(ReasonPairing)
+	}
+	return p.proof.Verify(r, now)
+}
 
-// Sign signs as the sender does.
-func (p *Declared) Sign(r *Request, now time.Time) { p.proof.Sign(r, now) }
+// Sign signs as the sender does. Without a secret yet it leaves r as it is.
+func (p *Declared) Sign(r *Request, now time.Time) {
+	if p.proof != nil {
+		p.proof.Sign(r, now)
+	}
+}
 
 // Identify reads the declared fields. An id that is nowhere is made of the body's hash, so that what is genuine is not
 // lost for it; a type that is nowhere is "unknown".

@@ -27,7 +27,9 @@ type handshake struct {
 	methods []string // beside POST
 	probe   func(p *Declared, r *Request) (*Greeting, error)
 	greet   func(p *Declared, r *Request) (*Greeting, error)
-	says    string // for the documentation
+	// pairs reports whether an unsigned request is taken while the word pairing stands among the secrets; nil: never.
+	pairs func(r *Request) bool
+	says  string // for the documentation
 }
 
 // handshakes by the name under which a declaration asks for them.
@@ -36,6 +38,8 @@ var handshakes = map[string]handshake{
 	"zoom":  {greet: greetZoom, says: "a signed POST `endpoint.url_validation` is answered with `plainToken` and its HMAC"},
 	"twitch": {greet: greetTwitch,
 		says: "a signed POST of the message type `webhook_callback_verification` is answered with its `challenge`"},
+	"notion": {greet: greetNotion, pairs: pairsNotion,
+		says: "while pairing, the unsigned POST with `verification_token` is answered 200 and the token written into a file"},
 	"meta": {methods: getOnly, probe: probeMeta,
 		says: "GET with `hub.mode=subscribe` and the right `hub.verify_token` is answered with `hub.challenge`"},
 	"dropbox": {methods: getOnly, probe: probeDropbox, says: "GET with `challenge` is answered with it, as text"},

@@ -152,7 +152,8 @@ func (d declarer) kindOf(name string, n *yaml.Node) *Kind {
 		return KindOf(d.Word(n, "scheme", kindNames()...))
 	}
 	before := d.Problems()
-	k := &Kind{Name: name, Title: name, Secret: "the sender's secret"}
+	k := &Kind{Name: name, Title: name, Secret: "the sender's secret",
+		Samples: []Sample{{Name: "sample", Body: `{"id":"{{.ID}}","type":"sample"}`}}}
 	var declared Declaration
 	declared.Signatures, declared.Token = d.signatures(n, "scheme")
 	if d.Problems() > before {

@@ -129,10 +129,16 @@ func (p *poster) read(answer *http.Response, body []byte, s *signed) *receipt {
 	if got.id == s.id {
 		got.key = s.key
 	}
-	var contract struct{ Key, Outcome string }
-	if json.Unmarshal(body, &contract) == nil && contract.Outcome != "" {
+	var contract struct {
+		Key, Outcome string
+		Events       []struct{ Key string }
+	}
+	switch err := json.Unmarshal(body, &contract); {
+	case err == nil && contract.Outcome != "":
 		got.key = contract.Key
-	} else if len(body) > 0 {
+	case err == nil && len(contract.Events) > 0: // a batch; the headers name its first
+		got.key = contract.Events[0].Key
+	case len(body) > 0:
 		got.answer = shorten(printable(string(body)), 300)
 	}
 	return got

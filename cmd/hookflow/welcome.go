@@ -34,6 +34,7 @@ func (d *devRun) welcome(at listeners, generated []string) {
 			d.say("  %-12s the secret of %s", p.title, p.variable)
 		}
 	}
+	d.say("  Others       on once the variable of their secret is set: hookflow providers list")
 	d.say("\nSend a first event from another terminal, and look at it:\n")
 	d.say("  bin/hookflow send stripe checkout.session.completed")
 	d.say("  bin/hookflow events list\n")
