@@ -42,6 +42,10 @@ var questions = []question{
 	{"provider and status", []string{"provider=vapi&status=failed&limit=10", "provider=stripe&status=failed"}},
 	{"provider, type and since", []string{"provider=stripe&type=invoice.*&since=720h"}},
 	{"account and type", []string{"account=acct_0000&type=charge.*&limit=10"}},
+	{"error type", []string{"error_type=ReceiverFailed"}},
+	{"error, a part of the message", []string{"error=answered+500"}},
+	{"error, status and provider", []string{"error=ANSWERED&status=failed&provider=vapi"}},
+	{"the oldest first", []string{"order=oldest", "order=oldest&provider=twilio", "order=oldest&status=failed"}},
 	{"containment, 1,000 rows", []string{containing(`{"campaign":17}`) + "&limit=10", containing(`{"campaign":81}`) + "&limit=10"}},
 	{"containment, 1,000 rows, and provider", []string{containing(`{"campaign":18}`) + "&provider=stripe&limit=5"}},
 	{"containment, some rows", []string{containing(`{"data":{"object":{"customer":"cus_77"}}}`), containing(`{"data":{"object":{"customer":"cus_100077"}}}`)}},
@@ -88,6 +92,33 @@ func (b *bench) queries(ctx context.Context) error {
 		return err
 	}
 	b.printAnswers(all, broad)
+	return b.stats(ctx, a)
+}
+
+// countings are asked of GET /v1/stats: the default day, and everything there is.
+var countings = []string{
+	"by=provider,type,status&bucket=1h", "by=status&since=90d&bucket=1d", "by=provider,type,status&since=90d&bucket=1h", "since=90d",
+}
+
+// stats measures how long it takes to count.
+func (b *bench) stats(ctx context.Context, a asker) error {
+	t := table{head: []string{fmt.Sprintf("GET /v1/stats on %d events", b.options.rows), "p50", "slowest"}}
+	for _, params := range countings {
+		var took []time.Duration
+		for range 20 {
+			p, err := a.get(ctx, "/v1/stats?"+params)
+			if err != nil {
+				return err
+			}
+			if p.status != http.StatusOK {
+				return fmt.Errorf("%s: %d: %s", params, p.status, p.Detail)
+			}
+			took = append(took, p.took)
+		}
+		slices.Sort(took)
+		t.add(params, short(quantile(took, 0.5)), short(took[len(took)-1]))
+	}
+	b.print("\n%s", t)
 	return nil
 }
 
@@ -129,10 +160,15 @@ type page struct {
 	took       time.Duration
 }
 
-// list asks once. The time is that of a client: until the last byte is read, before it is decoded.
+// list asks for a page of events.
 func (a asker) list(ctx context.Context, params string) (page, error) {
+	return a.get(ctx, "/v1/events?"+params)
+}
+
+// get asks once. The time is that of a client: until the last byte is read, before it is decoded.
+func (a asker) get(ctx context.Context, target string) (page, error) {
 	var p page
-	request, err := http.NewRequestWithContext(ctx, http.MethodGet, a.ops+"/v1/events?"+params, nil)
+	request, err := http.NewRequestWithContext(ctx, http.MethodGet, a.ops+target, nil)
 	if err != nil {
 		return p, err
 	}
