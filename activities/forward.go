@@ -162,14 +162,23 @@ func host(text string) string {
 // SpeaksAgainst reports whether the error of a forward says that the receiver, and not one event, is in trouble: nothing
 // answered, or with 408, 429 or 5xx.
 func SpeaksAgainst(err error) bool {
-	var application *temporal.ApplicationError
-	if !errors.As(err, &application) {
-		return false
-	}
-	switch t := application.Type(); t {
+	switch t := errorType(err); t {
 	case delivery.Timeout, delivery.ConnectFailed, delivery.AddressRefused, "HTTP408", "HTTP429":
 		return true
 	default:
 		return strings.HasPrefix(t, httpType+"5")
 	}
+}
+
+// Answered reports whether the end of a forward says that the receiver is well, whatever it thinks of the event.
+func Answered(err error) bool {
+	return err == nil || strings.HasPrefix(errorType(err), httpType) && !SpeaksAgainst(err)
+}
+
+func errorType(err error) string {
+	var application *temporal.ApplicationError
+	if !errors.As(err, &application) {
+		return ""
+	}
+	return application.Type()
 }

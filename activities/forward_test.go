@@ -133,6 +133,7 @@ func TestForward_answers(t *testing.T) {
 			require.Equal(t, c.delay, application.NextRetryDelay())
 			require.Contains(t, application.Message(), c.words)
 			require.Equal(t, c.against, SpeaksAgainst(err))
+			require.Equal(t, !c.against, Answered(err))
 			require.JSONEq(t, fmt.Sprintf(`{"status":%s,"response":"words of the receiver"}`, c.errType[len("HTTP"):]), string(p.detail))
 			for _, secret := range []string{"canary", "words of the receiver"} {
 				require.NotContains(t, err.Error(), secret)
@@ -153,6 +154,9 @@ func TestForward_noAnswer(t *testing.T) {
 	_, err = p.post(to)
 	requireType(t, err, delivery.AddressRefused)
 	require.False(t, SpeaksAgainst(nil))
+	require.True(t, Answered(nil))
+	require.False(t, Answered(err), "nobody knows")
+	require.False(t, Answered(LedgerUnavailable(nil)))
 	require.False(t, SpeaksAgainst(errors.New("HTTP500")))
 	require.False(t, SpeaksAgainst(LedgerUnavailable(nil)))
 }

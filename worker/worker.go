@@ -64,7 +64,7 @@ func newWorker(c Config, onFatal func(error)) worker.Worker {
 		OnFatalError:                            onFatal,
 		WorkflowPanicPolicy:                     worker.BlockWorkflow,
 		DisableRegistrationAliasing:             true,
-		Interceptors:                            []interceptor.WorkerInterceptor{&attempts{store: c.Store, now: c.Now, log: c.Log, steps: c.Steps, answer: c.Answer, panics: panics{report: c.Panicked}}},
+		Interceptors:                            []interceptor.WorkerInterceptor{c.attempts()},
 		MaxConcurrentActivityExecutionSize:      slots,
 		MaxConcurrentLocalActivityExecutionSize: slots,
 		MaxConcurrentWorkflowTaskExecutionSize:  slots,
@@ -73,6 +73,11 @@ func newWorker(c Config, onFatal func(error)) worker.Worker {
 	})
 	Register(w, c)
 	return w
+}
+
+// attempts is the interceptor of a worker's attempts.
+func (c Config) attempts() *attempts {
+	return &attempts{store: c.Store, now: c.Now, log: c.Log, steps: c.Steps, answer: c.Answer, panics: panics{report: c.Panicked}}
 }
 
 // Registry is what Register needs of a worker or a test environment.
