@@ -69,6 +69,14 @@ type Replays interface {
 	SteerReplay(ctx context.Context, id string, to event.ReplayState, author string) (event.Replay, error)
 }
 
+// Destinations are what steps forward to. Pause and resume return event.ErrNoDestination for an unknown name.
+type Destinations interface {
+	ListDestinations(ctx context.Context) ([]event.Destination, error)
+	PauseDestination(ctx context.Context, name, author, reason string) (event.Destination, error)
+	// ResumeDestination also closes the circuit.
+	ResumeDestination(ctx context.Context, name, author string) (event.Destination, error)
+}
+
 // Metrics counts what happens at the door. Labels are bounded: a source's name or "unknown", an outcome or a problem's
 // code, a providers.Reason word.
 type Metrics interface {
@@ -89,13 +97,14 @@ type Token struct {
 	Secret string
 }
 
-// Options is everything the door is built from. Accepter, Ledger, Repairs and Replays are required; the rest may be left
-// zero.
+// Options is everything the door is built from. Accepter, Ledger, Repairs, Replays and Destinations are required; the
+// rest may be left zero.
 type Options struct {
-	Accepter Accepter
-	Ledger   Ledger
-	Repairs  Repairs
-	Replays  Replays
+	Accepter     Accepter
+	Ledger       Ledger
+	Repairs      Repairs
+	Replays      Replays
+	Destinations Destinations
 	// Sources are the providers by their path word. The map is read in New only.
 	Sources map[string]providers.Source
 	// Ask returns how the answer to e is come by, nil where its sender waits for none. Left nil, no answer is computed;
@@ -228,6 +237,7 @@ func (a *API) routeOps(e *gin.Engine) {
 	v1 := e.Group("/v1", a.authorize)
 	a.routeEvents(v1)
 	a.routeReplays(v1)
+	a.routeDestinations(v1)
 }
 
 // harden sets what every answer carries: no answer of ours is to be sniffed, framed in a cache, or kept by a proxy.

@@ -80,16 +80,17 @@ func (p acme) Identify(r *providers.Request) (event.Event, error) {
 // door is an API on fakes, with everything it said and did.
 type door struct {
 	*API
-	mu       sync.Mutex
-	log      bytes.Buffer
-	metrics  []string
-	accepted []event.Event
-	reported []error
-	panics   []any
-	accept   func(context.Context, *event.Event) (event.Outcome, error)
-	ledger   fakeLedger
-	repairs  fakeRepairs
-	replays  fakeReplays
+	mu           sync.Mutex
+	log          bytes.Buffer
+	metrics      []string
+	accepted     []event.Event
+	reported     []error
+	panics       []any
+	accept       func(context.Context, *event.Event) (event.Outcome, error)
+	ledger       fakeLedger
+	repairs      fakeRepairs
+	replays      fakeReplays
+	destinations fakeDestinations
 }
 
 const testURL = "https://hooks.example"
@@ -98,7 +99,7 @@ func newDoor(t testing.TB, change ...func(*Options)) *door {
 	t.Helper()
 	d := &door{accept: func(context.Context, *event.Event) (event.Outcome, error) { return event.Accepted, nil }}
 	o := Options{
-		Accepter: d, Ledger: &d.ledger, Repairs: &d.repairs, Replays: &d.replays, PublicURL: testURL, Metrics: d,
+		Accepter: d, Ledger: &d.ledger, Repairs: &d.repairs, Replays: &d.replays, Destinations: &d.destinations, PublicURL: testURL, Metrics: d,
 		Sources: map[string]providers.Source{"acme": {Name: "acme", Provider: acme{maxBody: 64 << 10}}},
 		Tokens:  []Token{{Name: "first", Secret: "another-token-of-length"}, {Name: "ann", Secret: canaryToken}},
 		Log:     slog.New(slog.NewTextHandler(d, &slog.HandlerOptions{Level: slog.LevelDebug})),

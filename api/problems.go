@@ -103,6 +103,8 @@ var (
 		"There is no replay with this id.")
 	errReplayOver = newProblem(http.StatusConflict, "replay_over",
 		"The replay is stopped or completed; start another one.")
+	errNoDestination = newProblem(http.StatusNotFound, "destination_unknown",
+		"There is no destination of this name; GET /v1/destinations lists them.")
 	errErased = newProblem(http.StatusGone, "event_erased",
 		"The content of the event was erased, so it cannot be replayed.")
 	errRunOpen = newProblem(http.StatusConflict, "run_open",
@@ -174,6 +176,7 @@ var problems = []struct {
 	{event.ErrHistoriesLeft, errHistoriesLeft},
 	{event.ErrReplayNotFound, errNoReplay},
 	{event.ErrReplayOver, errReplayOver},
+	{event.ErrNoDestination, errNoDestination},
 	{event.ErrTooLargeNow, errTooLargeNow},
 	{event.ErrTemporalUnavailable, errTemporalAway},
 	{event.ErrUnavailable, errUnavailable},

@@ -56,11 +56,11 @@ func (a *API) createReplay(c *gin.Context) {
 	defer cancel()
 	if asked.DryRun {
 		preview, err := a.Replays.PreviewReplay(ctx, request.Match)
-		a.answerReplay(c, http.StatusOK, preview, err)
+		a.answerQuery(c, http.StatusOK, preview, err)
 		return
 	}
 	created, err := a.Replays.CreateReplay(ctx, request)
-	a.answerReplay(c, http.StatusCreated, created, err)
+	a.answerQuery(c, http.StatusCreated, created, err)
 }
 
 // replayFilters are the parameters of GET /v1/events that narrow a set; the others order and page a listing.
@@ -134,7 +134,7 @@ func (a *API) listReplays(c *gin.Context) {
 	if found == nil {
 		found = []event.Replay{}
 	}
-	a.answerReplay(c, http.StatusOK, map[string]any{"replays": found}, err)
+	a.answerQuery(c, http.StatusOK, map[string]any{"replays": found}, err)
 }
 
 // showReplay answers GET /v1/replays/{id} with how far it is.
@@ -161,10 +161,10 @@ func (a *API) onReplay(c *gin.Context, do func(ctx context.Context, id string) (
 	ctx, cancel := context.WithTimeout(c.Request.Context(), queryTime)
 	defer cancel()
 	replay, err := do(ctx, uuidText(id[:]))
-	a.answerReplay(c, http.StatusOK, replay, err)
+	a.answerQuery(c, http.StatusOK, replay, err)
 }
 
-func (a *API) answerReplay(c *gin.Context, status int, answer any, err error) {
+func (a *API) answerQuery(c *gin.Context, status int, answer any, err error) {
 	if err != nil {
 		a.refuseQuery(c, err)
 		return

@@ -24,7 +24,7 @@ const (
 type Destination struct {
 	Name          string           `json:"name" db:"name"`
 	State         DestinationState `json:"state" db:"-"`
-	URL           *string          `json:"url" db:"-"`        // without its query, which may be secret; null once removed
+	URL           *string          `json:"url" db:"-"`        // scheme and host: the rest may be secret; null once removed
 	TaskQueue     string           `json:"task_queue" db:"-"` // of Temporal
 	Waiting       *int64           `json:"waiting" db:"-"`    // attempts that Temporal holds back, about; null where it does not say
 	RateLimit     *float64         `json:"rate_limit" db:"-"` // attempts a second; null without limit

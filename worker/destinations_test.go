@@ -5,6 +5,7 @@ import (
 	"encoding/base64"
 	"encoding/json"
 	"fmt"
+	"io"
 	"net/http"
 	"net/http/httptest"
 	"slices"
@@ -274,6 +275,65 @@ func (r *region) awaitOpenedAnew(name string) {
 	r.Helper()
 	before := *r.row(name).RetryAt
 	testkit.Eventually(r, func() bool { at := r.row(name).RetryAt; return at != nil && at.After(before) }, "no attempt was made")
+}
+
+// A destination that accepts connections and never answers holds up neither another one nor the main queue. Its own limits
+// hold: attempts at a time, in this process.
+func TestDestinations_deadOneHoldsUpNobody(t *testing.T) {
+	t.Parallel()
+	var now, most atomic.Int64
+	dead := httptest.NewServer(http.HandlerFunc(func(_ http.ResponseWriter, q *http.Request) {
+		_, _ = io.Copy(io.Discard, q.Body) // else net/http does not see that the sender has gone
+		for n := now.Add(1); ; {
+			if seen := most.Load(); n <= seen || most.CompareAndSwap(seen, n) {
+				break
+			}
+		}
+		defer now.Add(-1)
+		<-q.Context().Done()
+	}))
+	t.Cleanup(dead.Close)
+	alive := newTarget(t, 200)
+	hole := routing.Destination{Name: "dead", Concurrency: 4, Endpoint: routing.Endpoint{URL: dead.URL, AllowPrivate: true, Timeout: routing.Duration(9 * time.Second)}}
+	r := newRegion(t, alive.destination("alive", routing.Circuit{}), hole)
+	slowest := func() time.Duration {
+		var worst time.Duration
+		for range 20 {
+			began := time.Now()
+			r.await(event.Completed, r.start("alive"))
+			worst = max(worst, time.Since(began))
+		}
+		return worst
+	}
+	slowest() // whatever is slow the first time
+	before := slowest()
+	for range 120 { // more than the slots of the main queue
+		r.start("dead")
+	}
+	testkit.Eventually(t, func() bool { return now.Load() == 4 }, "the dead destination is not being tried")
+	during := slowest()
+	t.Logf("slowest of 20 events from start to completed: %v alone, %v beside 120 events for a destination that does not answer", before, during)
+	require.LessOrEqual(t, most.Load(), int64(4))
+	require.Less(t, during, 3*before+2*time.Second, "an attempt at the dead one takes 9 s")
+}
+
+// The rate is the server's: over all processes.
+func TestDestinations_rateLimit(t *testing.T) {
+	t.Parallel()
+	billing := newTarget(t, 200)
+	limited := billing.destination("billing", routing.Circuit{})
+	limited.RateLimit = 5
+	r := newRegion(t, limited)
+	began := time.Now()
+	var ids []string
+	for range 15 {
+		ids = append(ids, r.start("billing"))
+	}
+	r.await(event.Completed, ids...)
+	took := time.Since(began)
+	t.Logf("15 events at 5/s took %v", took)
+	// Temporal's limiter lets a burst of a second or so pass, per partition of the queue.
+	require.Greater(t, took, time.Second)
 }
 
 // A destination that nobody has configured any more ends what waits for it, once it cannot be a deploy.

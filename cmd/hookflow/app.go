@@ -110,7 +110,8 @@ func assemble(ctx context.Context, p plan) (*app, error) {
 	options := api.Options{
 		Accepter: a.intake, Ask: a.routes.Ask, Replier: a.intake, Sources: made, PublicURL: p.config.PublicURL,
 		Ledger: ledger{a.store}, Repairs: repairs{a.store, a.intake, a.log, p.now}, Replays: replays{a.store, a.log, p.now},
-		Tokens: apiTokens(p.config), Ready: a.ready, TemporalURL: runURL(p.temporalUI, p.temporal.Namespace),
+		Destinations: destinations{a.store, a.temporal, p.temporal.Namespace, a.routes.Destinations, a.log, p.now},
+		Tokens:       apiTokens(p.config), Ready: a.ready, TemporalURL: runURL(p.temporalUI, p.temporal.Namespace),
 		Scrape: a.telemetry.Metrics(), Metrics: a.telemetry.Door, Log: a.log, Now: p.now,
 		OnError: a.telemetry.CaptureError, Middleware: a.telemetry.Gin(),
 		OnPanic: func(ctx context.Context, value any, _ []byte) { a.telemetry.CapturePanic(ctx, value) },
@@ -173,6 +174,7 @@ func (a *app) serve(ctx context.Context, at listeners) error {
 	dispatching.Go(func() { a.intake.Run(intakeCtx) })
 	if a.worker != nil {
 		working.Go(func() { worker.Run(workerCtx, *a.worker) })
+		working.Go(func() { (&worker.Destinations{Config: *a.worker, Configured: a.routes.Destinations}).Run(workerCtx) })
 		working.Go(func() { worker.KeepSchedules(workerCtx, a.temporal, a.log) })
 	}
 	go a.routes.follow(ctx, a.again)

@@ -60,7 +60,7 @@ func startInProcessWith(t *testing.T, yaml string, o inProcessOptions) *inProces
 	}
 	p := &inProcess{statements: &testkit.Statements{Ignore: func(sql string) bool {
 		// The looks of the relay and of the replays, and the count of the backlog, at intervals whatever arrives.
-		return strings.Contains(sql, "RECURSIVE") || strings.Contains(sql, "FROM replays") || strings.Contains(sql, "min(received_at)")
+		return strings.Contains(sql, "RECURSIVE") || strings.Contains(sql, "FROM replays") || strings.Contains(sql, "min(received_at)") || strings.Contains(sql, "FROM destinations")
 	}}}
 	variables := map[string]string{
 		"STRIPE_WEBHOOK_SECRET": testSecret, "VAPI_WEBHOOK_SECRET": testSecret, "DATABASE_URL": testkit.Database(t), "HOOKFLOW_API_TOKEN": "0123456789abcdef",

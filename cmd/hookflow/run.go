@@ -27,6 +27,7 @@ func run(ctx context.Context, args []string, getenv func(string) string, stdin i
 	root.AddCommand(
 		newServeCommand(env), newDevCommand(env), newMigrateCommand(env),
 		newSendCommand(env), newEventsCommand(env), newStatsCommand(env), newReplayCommand(env), newReplaysCommand(env), newReadyCommand(env),
+		newDestinationsCommand(env),
 		newDoctorCommand(env), newRoutesCommand(env), newProvidersCommand(env), newVerifyCommand(env),
 	)
 	complete(env, root)
