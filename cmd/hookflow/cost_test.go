@@ -99,8 +99,14 @@ func startInProcessWith(t *testing.T, yaml string, o inProcessOptions) *inProces
 	return p
 }
 
-// send posts a signed Stripe sample and returns the id of the event once it is final.
+// send posts a signed Stripe sample and returns the event once it is completed.
 func (p *inProcess) send(t *testing.T, n int) event.Detail {
+	t.Helper()
+	return p.awaitCompleted(t, p.post(t, n))
+}
+
+// post posts a signed Stripe sample and returns the id of the event.
+func (p *inProcess) post(t *testing.T, n int) string {
 	t.Helper()
 	stripe, err := providers.NewStripe([]string{testSecret})
 	require.NoError(t, err)
@@ -114,13 +120,16 @@ func (p *inProcess) send(t *testing.T, n int) event.Detail {
 	require.NoError(t, err)
 	defer answer.Body.Close()
 	require.Equal(t, http.StatusOK, answer.StatusCode)
-	id := answer.Header.Get("Hookflow-Event-Id")
-	var d event.Detail
+	return answer.Header.Get("Hookflow-Event-Id")
+}
+
+func (p *inProcess) awaitCompleted(t *testing.T, id string) event.Detail {
+	t.Helper()
 	testkit.Eventually(t, func() bool {
 		final := testkit.Query[bool](t, p.config.DatabaseURL, `SELECT status IN ('completed', 'failed') FROM webhook_events WHERE id = $1`, id)
 		return final
 	}, "%s is not final", id)
-	d, err = p.store.Find(t.Context(), id)
+	d, err := p.store.Find(t.Context(), id)
 	require.NoError(t, err)
 	require.Equal(t, event.Completed, d.Status)
 	return d
