@@ -63,9 +63,7 @@ routes:
 	}
 	require.Equal(t, d.Body, original.body)
 	require.Equal(t, "application/cloudevents+json; charset=utf-8", cloud.header.Get("Content-Type"))
-	var envelope struct{ Data json.RawMessage }
-	require.NoError(t, json.Unmarshal(cloud.body, &envelope))
-	require.Equal(t, string(d.Body), string(envelope.Data))
+	require.Contains(t, string(cloud.body), `"data":`+string(d.Body))
 	require.Len(t, d.Steps, 2)
 	require.JSONEq(t, `{"status":200,"response":"thanks"}`, string(d.Steps[0].Result))
 
