@@ -91,6 +91,7 @@ func (s *Store) AdvanceReplay(ctx context.Context, id string, waiting int, now t
 			return err
 		}
 		w.Completed, w.Failed = w.Completed+completed, w.Failed+failed
+		began := w.position
 		if w.State == event.ReplayRunning && w.position < w.Matched {
 			if moved, err = w.moveTurn(ctx, tx, waiting, now); err != nil {
 				return err
@@ -99,6 +100,9 @@ func (s *Store) AdvanceReplay(ctx context.Context, id string, waiting int, now t
 		over := w.position == w.Matched && w.Moved == w.Completed+w.Failed
 		if over && (w.State == event.ReplayRunning || w.State == event.ReplayPaused) {
 			w.State, w.FinishedAt = event.ReplayCompleted, &now
+		}
+		if completed+failed == 0 && w.position == began && w.State != event.ReplayCompleted {
+			return nil
 		}
 		_, err = tx.Exec(ctx, noteProgress, id, w.position, w.Skipped, w.Moved, w.Completed, w.Failed, w.pacedAt, string(w.State), w.FinishedAt)
 		return err
