@@ -1,8 +1,10 @@
 package activities
 
 import (
+	"bytes"
 	"cmp"
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"maps"
@@ -11,6 +13,7 @@ import (
 	"strconv"
 	"strings"
 	"time"
+	"unicode/utf8"
 
 	"hookflow/delivery"
 	"hookflow/event"
@@ -45,6 +48,7 @@ const (
 	// DestinationRemoved ends a step whose destination is no longer in the configuration.
 	DestinationRemoved = "DestinationRemoved"
 	notConfigured      = "NotConfigured"
+	unusableAnswer     = "UnusableAnswer"
 )
 
 // Post sends the event to the endpoint. Any 2xx completes the step. 410 and the declared statuses end it; every other answer,
@@ -52,27 +56,57 @@ const (
 // status (HTTP500), Timeout, ConnectFailed or AddressRefused; the message holds status and host, and nothing that is secret
 // or content.
 func (f *Forward) Post(ctx context.Context, e event.Event, to routing.Forward) (ForwardResult, error) {
+	answer, err := f.post(ctx, &e, to)
+	return ForwardResult{Status: answer.Status, Response: answer.Head}, err
+}
+
+// Ask sends the event as Post does, and returns what the endpoint answered: JSON as it is, other text as a JSON string, null
+// for an empty body. It is the forward of a reply. An answer that is larger than 64 KiB or breaks off is an UnusableAnswer,
+// and so is one that is neither.
+func (f *Forward) Ask(ctx context.Context, e event.Event, to routing.Forward) (json.RawMessage, error) {
+	answer, err := f.post(ctx, &e, to)
+	if err != nil {
+		return nil, err
+	}
+	body := bytes.TrimSpace(answer.Body)
+	media := event.MediaType(answer.ContentType)
+	isJSON := media == "application/json" || strings.HasSuffix(media, "+json")
+	switch {
+	case answer.Cut:
+		return nil, temporal.NewApplicationError("the answer is not whole, or larger than 64 KiB", unusableAnswer)
+	case len(body) == 0:
+		return json.RawMessage("null"), nil
+	case isJSON && json.Valid(body):
+		return body, nil
+	case isJSON || !utf8.Valid(answer.Body):
+		return nil, temporal.NewApplicationError("the answer is neither JSON nor text", unusableAnswer)
+	}
+	return json.Marshal(string(answer.Body))
+}
+
+// post sends the event and returns the answer of an endpoint that took it.
+func (f *Forward) post(ctx context.Context, e *event.Event, to routing.Forward) (delivery.Response, error) {
 	endpoint, err := f.endpoint(to)
 	if err != nil {
-		return ForwardResult{}, err
+		return delivery.Response{}, err
 	}
 	m, err := f.message(endpoint)
 	if err != nil {
-		return ForwardResult{}, err
+		return delivery.Response{}, err
 	}
-	m.Event, m.Attempt = &e, int(activity.GetInfo(ctx).Attempt)
+	m.Event, m.Attempt = e, int(activity.GetInfo(ctx).Attempt)
 	m.Timeout = within(ctx, m.Timeout)
 	answer, err := f.Client.Post(ctx, m)
 	var failure *delivery.Failure
 	switch {
 	case errors.As(err, &failure):
-		return ForwardResult{}, temporal.NewApplicationError(failure.Message, failure.Type)
+		return delivery.Response{}, temporal.NewApplicationError(failure.Message, failure.Type)
 	case err != nil:
-		return ForwardResult{}, err
+		return delivery.Response{}, err
 	case answer.OK():
-		return ForwardResult{Status: answer.Status, Response: answer.Head}, nil
+		return answer, nil
 	}
-	return ForwardResult{}, WithDetail(refusal(answer, host(endpoint.URL), endpoint.FinalStatuses), ForwardResult{answer.Status, answer.Head})
+	return delivery.Response{}, WithDetail(refusal(answer, host(endpoint.URL), endpoint.FinalStatuses), ForwardResult{answer.Status, answer.Head})
 }
 
 // endpoint is where the step sends, as its destination stands now.

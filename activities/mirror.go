@@ -215,8 +215,25 @@ func endingOf(in routing.FinishInput) store.Ending {
 	for i := range end.Steps {
 		step := &end.Steps[i]
 		step.Error, step.ErrorType, step.Result = said(step.Error), storable(step.ErrorType), storableJSON(step.Result)
+		if step.Late {
+			step.Result = markLate(step.Result)
+		}
 	}
 	return end
+}
+
+// markLate marks the answer that a step computed after the sender was told the fallback. What is no answer stays as it is.
+func markLate(result json.RawMessage) json.RawMessage {
+	var reply event.Reply
+	if json.Unmarshal(result, &reply) != nil || reply.Answer == nil {
+		return result
+	}
+	reply.Answer.Late = true
+	marked, err := json.Marshal(reply)
+	if err != nil { // text and bytes marshal
+		return result
+	}
+	return marked
 }
 
 func failure(e event.Event, run event.Run, end routing.FinishInput) telemetry.Failure {

@@ -46,6 +46,10 @@ type Response struct {
 	Status int
 	// Head is the beginning of the body, at most 1 KiB of UTF-8. It is content: it may quote the event.
 	Head string
+	// Body is the body as it came, ContentType its media type; Cut says that it went on after 64 KiB.
+	Body        []byte
+	ContentType string
+	Cut         bool
 	// RetryAfter is how long a 429 or 503 asks to be left alone, at most an hour; 0 where it does not say.
 	RetryAfter time.Duration
 }
@@ -108,10 +112,12 @@ func (c *Client) Post(ctx context.Context, m Message) (Response, error) {
 		return Response{}, failed(err, r.URL.Host, timeout)
 	}
 	defer answer.Body.Close()
-	response := Response{Status: answer.StatusCode}
-	// A body that breaks off changes nothing: the status was the receiver's word.
-	body, _ := io.ReadAll(io.LimitReader(answer.Body, maxRead))
-	response.Head = head(body)
+	response := Response{Status: answer.StatusCode, ContentType: answer.Header.Get("Content-Type")}
+	// A body that breaks off changes nothing about the event: the status was the receiver's word.
+	body, err := io.ReadAll(io.LimitReader(answer.Body, maxRead+1))
+	response.Cut = err != nil || len(body) > maxRead
+	response.Body = body[:min(len(body), maxRead)]
+	response.Head = head(response.Body)
 	if answer.StatusCode == http.StatusTooManyRequests || answer.StatusCode == http.StatusServiceUnavailable {
 		response.RetryAfter = RetryAfter(answer.Header.Get("Retry-After"), c.now())
 	}

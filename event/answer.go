@@ -30,6 +30,13 @@ type Ask struct {
 	Only bool
 }
 
+// Told is what a run says to a question.
+type Told struct {
+	Reply Reply `json:"reply"`
+	// Late says that the reply was there after the question's Until.
+	Late bool `json:"late,omitempty"`
+}
+
 // Question is what a run is asked in an update: the whole event, since neither the ledger nor anybody's memory need have
 // it, and the step that answers.
 type Question struct {

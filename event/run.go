@@ -27,4 +27,6 @@ type StepEnd struct {
 	Error     string          `json:"error,omitempty"`
 	ErrorType string          `json:"error_type,omitempty"`
 	Result    json.RawMessage `json:"result,omitempty"`
+	// Late says that Result is an answer which was there too late.
+	Late bool `json:"late,omitempty"`
 }

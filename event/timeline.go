@@ -98,6 +98,19 @@ func Timeline(r Record, written []Moment) []Moment {
 	return all
 }
 
+// LateAnswers returns the moments at which answers were computed after their deadline, of the steps that did so.
+func LateAnswers(steps []StepRecord) []Moment {
+	var late []Moment
+	for _, s := range steps {
+		var r Reply
+		if s.FinishedAt == nil || s.Status != Completed || json.Unmarshal(s.Result, &r) != nil || r.Answer == nil || !r.Answer.Late {
+			continue
+		}
+		late = append(late, Moment{At: *s.FinishedAt, Kind: AnsweredLate, Step: &s.Step})
+	}
+	return late
+}
+
 // beginning is what came before an end.
 func (e End) beginning(generation int) []Moment {
 	var began []Moment

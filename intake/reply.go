@@ -104,18 +104,18 @@ func (in *Intake) ask(ctx context.Context, e *event.Event, ask *event.Ask) (even
 	}
 	waiting, cancel := context.WithDeadline(ctx, ask.Until)
 	defer cancel()
-	reply, err := in.updateWithStart(waiting, options, in.WorkflowType(e.Scheme), ref, update)
+	told, err := in.updateWithStart(waiting, options, in.WorkflowType(e.Scheme), ref, update)
 	switch {
-	case err == nil && reply.Answer == nil:
+	case err == nil && told.Reply.Answer == nil:
 		in.temporal.report(nil)
 		return event.Answer{}, event.ErrNoAnswer
-	case err == nil && reply.Answer.Late:
+	case err == nil && told.Late:
 		in.temporal.report(nil)
 		return event.Answer{}, event.ErrLate
 	case err == nil:
 		in.temporal.report(nil)
 		in.Metrics.Dispatched("started")
-		return *reply.Answer, nil
+		return *told.Reply.Answer, nil
 	case waiting.Err() != nil:
 		return event.Answer{}, event.ErrLate
 	}
@@ -123,7 +123,7 @@ func (in *Intake) ask(ctx context.Context, e *event.Event, ask *event.Ask) (even
 }
 
 func (in *Intake) updateWithStart(ctx context.Context, options client.StartWorkflowOptions, workflowType string, ref event.Event,
-	update client.UpdateWorkflowOptions) (reply event.Reply, err error) {
+	update client.UpdateWorkflowOptions) (told event.Told, err error) {
 	once := func() error {
 		handle, err := in.Temporal.UpdateWithStartWorkflow(ctx, client.UpdateWithStartWorkflowOptions{
 			StartWorkflowOperation: in.Temporal.NewWithStartWorkflowOperation(options, workflowType, ref), UpdateOptions: update,
@@ -131,14 +131,14 @@ func (in *Intake) updateWithStart(ctx context.Context, options client.StartWorkf
 		if err != nil {
 			return err
 		}
-		return handle.Get(ctx, &reply)
+		return handle.Get(ctx, &told)
 	}
 	err = once()
 	if _, about := in.attribute.refused(err); about {
 		options.TypedSearchAttributes = temporal.SearchAttributes{}
 		err = once()
 	}
-	return reply, err
+	return told, err
 }
 
 // unanswered tells apart why there is no answer: the run says so, the run is over and was never asked, or Temporal is away.

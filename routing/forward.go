@@ -15,6 +15,9 @@ import (
 // ForwardActivity is the activity of a step that forwards. Its input is a Forward.
 const ForwardActivity = "forward.Post"
 
+// AskActivity is that of a reply that forwards: the endpoint's response is the answer.
+const AskActivity = "forward.Ask"
+
 // Endpoint says where events are sent, and how. Zero fields take the defaults of a delivery.
 type Endpoint struct {
 	URL    string `json:"url,omitempty"`
@@ -147,8 +150,8 @@ func (p *parser) endpoint(values map[string]*yaml.Node, known map[string]endpoin
 // checkForward reports what a step that forwards cannot be.
 func (p *parser) checkForward(s placedStep, values map[string]*yaml.Node) {
 	if s.forward == nil {
-		if s.Activity == ForwardActivity {
-			p.report(s.line, "forward: and where to", "%s is not an activity to be named", ForwardActivity)
+		if s.Activity == ForwardActivity || s.Activity == AskActivity {
+			p.report(s.line, "forward: and where to", "%s is not an activity to be named", s.Activity)
 		}
 		return
 	}

@@ -87,6 +87,9 @@ func (p *parser) reply(n *yaml.Node, r *route) {
 	under := declared{set: slices.Concat(p.defaults.set, replyDefaults.set), lines: p.defaults.lines, wrong: p.defaults.wrong}
 	if s, ok := p.stepOf(n, values, under); ok {
 		s.Reply = true
+		if s.Activity == ForwardActivity {
+			s.Activity = AskActivity
+		}
 		p.checkName(s, r.steps, "the route")
 		r.steps = slices.Insert(r.steps, 0, s)
 	}

@@ -255,7 +255,7 @@ func (s *Store) Find(ctx context.Context, id string) (event.Detail, error) {
 	}
 	inUTC(&d.Record)
 	d.Payload, d.Plan = payload, plan
-	d.Timeline = event.Timeline(d.Record, written)
+	d.Timeline = event.Timeline(d.Record, append(written, event.LateAnswers(d.Steps)...))
 	if headers != nil {
 		err = json.Unmarshal(headers, &d.Headers)
 	}

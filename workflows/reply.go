@@ -21,12 +21,26 @@ const NoReply = "NoReply"
 // reply is a run's answer to a sender that waits. It is computed once, whether or not anybody asks: in the update that
 // the run was started with, or as a step of the plan.
 type reply struct {
-	expected bool           // the run was started with a question, which has not come yet
-	question event.Question // the one that came
-	begun    bool           // it is being computed
+	expected bool     // the run was started with a question, which has not come yet
+	question question // the one that came
+	begun    bool     // it is being computed
 	done     bool
+	late     bool
 	result   json.RawMessage // an event.Reply
 	err      error
+}
+
+// question is an event.Question with its step read.
+type question struct {
+	Event event.Event  `json:"event"`
+	Step  routing.Step `json:"step"`
+	Until time.Time    `json:"until"`
+}
+
+// told is an event.Told.
+type told struct {
+	Reply json.RawMessage `json:"reply"`
+	Late  bool            `json:"late,omitempty"`
 }
 
 // hear makes the run answer whoever asks.
@@ -37,18 +51,17 @@ func hear(ctx workflow.Context, expected bool) (*reply, error) {
 
 // update answers a question: the first of a run that was started with it is computed here and now, before Begin, so that
 // an answer needs neither Postgres nor the mirror. Whoever asks later waits for the same answer.
-func (r *reply) update(ctx workflow.Context, q event.Question) (json.RawMessage, error) {
-	if !r.expected || r.begun {
-		return r.wait(ctx)
+func (r *reply) update(ctx workflow.Context, q question) (told, error) {
+	var err error
+	if r.expected && !r.begun {
+		r.question = q
+		// Within the workflow task: an activity task of its own would cost the sender some 100 ms.
+		q.Step.Inline = q.Step.TaskQueue == ""
+		_, err = r.compute(ctx, q.Event, q.Step, 0, q.Until)
+	} else {
+		_, err = r.wait(ctx)
 	}
-	var step routing.Step
-	if err := json.Unmarshal(q.Step, &step); err != nil {
-		return nil, temporal.NewApplicationError("the step of the question cannot be read", NoReply)
-	}
-	r.question = q
-	// Within the workflow task: an activity task of its own would cost the sender some 100 ms.
-	step.Inline = step.TaskQueue == ""
-	return r.compute(ctx, q.Event, step, 0, q.Until)
+	return told{r.result, r.late}, err
 }
 
 // first waits for the question that the run was started with, and for its answer. It returns the event with its packed
@@ -73,9 +86,7 @@ func (r *reply) compute(ctx workflow.Context, input event.Event, step routing.St
 	}
 	r.begun = true
 	r.result, r.err = perform(ctx, input, step, epoch)
-	if r.err == nil && !until.IsZero() && workflow.Now(ctx).After(until) {
-		r.result = late(r.result)
-	}
+	r.late = r.err == nil && !until.IsZero() && workflow.Now(ctx).After(until)
 	r.done = true
 	return r.result, r.err
 }
@@ -95,18 +106,4 @@ func (r *reply) over(ctx workflow.Context) {
 	}
 	disconnected, _ := workflow.NewDisconnectedContext(ctx)
 	_ = workflow.Await(disconnected, func() bool { return workflow.AllHandlersFinished(ctx) }) // nobody cancels it
-}
-
-// late marks an answer. What is no answer is left as it is.
-func late(result json.RawMessage) json.RawMessage {
-	var r event.Reply
-	if json.Unmarshal(result, &r) != nil || r.Answer == nil {
-		return result
-	}
-	r.Answer.Late = true
-	marked, err := json.Marshal(r)
-	if err != nil {
-		return result
-	}
-	return marked
 }

@@ -40,6 +40,7 @@ func performAll(ctx workflow.Context, e event.Event, stage []routing.Step, reply
 	for i, step := range stage {
 		if !step.Done {
 			note(end, step, results[i], failures[i])
+			end.Steps[len(end.Steps)-1].Late = step.Reply && reply.late
 			first = cmp.Or(first, failures[i])
 		}
 	}
