@@ -48,6 +48,7 @@ func startInProcess(t *testing.T, yaml string) *inProcess {
 // where the log goes, and the app before it serves.
 type inProcessOptions struct {
 	variables map[string]string
+	namespace string // "" for one of its own
 	handlers  worker.Handlers
 	log       io.Writer
 	change    func(*app)
@@ -59,12 +60,13 @@ func startInProcessWith(t *testing.T, yaml string, o inProcessOptions) *inProces
 		o.log = io.Discard
 	}
 	p := &inProcess{statements: &testkit.Statements{Ignore: func(sql string) bool {
-		// The looks of the relay and of the replays, and the count of the backlog, at intervals whatever arrives.
-		return strings.Contains(sql, "RECURSIVE") || strings.Contains(sql, "FROM replays") || strings.Contains(sql, "min(received_at)") || strings.Contains(sql, "FROM destinations")
+		// The looks of the relay, of the replays and of reconcile, and the count of the backlog, at intervals whatever arrives.
+		return strings.Contains(sql, "RECURSIVE") || strings.Contains(sql, "FROM replays") || strings.Contains(sql, "min(received_at)") ||
+			strings.Contains(sql, "FROM destinations") || strings.Contains(sql, "run_generation") || strings.Contains(sql, "dispatched_at < $1")
 	}}}
 	variables := map[string]string{
 		"STRIPE_WEBHOOK_SECRET": testSecret, "VAPI_WEBHOOK_SECRET": testSecret, "DATABASE_URL": testkit.Database(t), "HOOKFLOW_API_TOKEN": "0123456789abcdef",
-		"HOOKFLOW_HTTP_ADDR": "127.0.0.1:0", "HOOKFLOW_OPS_ADDR": "127.0.0.1:0",
+		"HOOKFLOW_HTTP_ADDR": "127.0.0.1:0", "HOOKFLOW_OPS_ADDR": "127.0.0.1:0", "HOOKFLOW_DRAIN_DELAY": "0s",
 	}
 	maps.Copy(variables, o.variables)
 	if yaml != "" {
@@ -78,7 +80,9 @@ func startInProcessWith(t *testing.T, yaml string, o inProcessOptions) *inProces
 		Log: o.log, Traces: telemetry.Traces(c.Traces), SentryDSN: c.Sentry.DSN, TracesSampleRate: c.Sentry.TracesSampleRate, Secrets: c.Secrets(),
 	})
 	require.NoError(t, err)
-	p.namespace = testkit.Namespace(t)
+	if p.namespace = o.namespace; p.namespace == "" {
+		p.namespace = testkit.Namespace(t)
+	}
 	p.app, err = assemble(t.Context(), plan{
 		config: c, api: true, worker: true, telemetry: tel, tracer: p.statements, now: time.Now,
 		variable: func(name string) string { return variables[name] },
