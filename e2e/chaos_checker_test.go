@@ -1,7 +1,6 @@
 package e2e_test
 
 import (
-	"cmp"
 	"fmt"
 	"slices"
 	"strings"
@@ -103,7 +102,7 @@ func (c *chaos) requireSound() map[string]kept {
 	c.settled()
 	rows := c.ledger()
 	wrong := c.history.against(rows, c.doomed)
-	require.Empty(c.t, wrong.lines, "seed %d", c.seed)
+	require.Empty(c.t, wrong.lines, "seed %d; %v", c.seed, wrong.counts)
 	c.requireRunsAsRows(rows)
 	c.t.Logf("%d requests %v; %d events, %d acknowledged; lost 0, double 0, ghost 0; p50 %s, p99 %s",
 		len(c.history.all()), tally(c.history.all()), len(rows), len(c.history.keys(saidOK)),
@@ -171,7 +170,7 @@ func (c *chaos) requireRunsAsRows(rows map[string]kept) {
 		}
 		<-time.After(100 * time.Millisecond)
 	}
-	require.Empty(c.t, wrong.lines, "seed %d", c.seed)
+	require.Empty(c.t, wrong.lines, "seed %d; %v", c.seed, wrong.counts)
 }
 
 var endOf = map[string]enums.WorkflowExecutionStatus{
@@ -201,13 +200,20 @@ func runsAgainstRows(rows map[string]kept, runs map[string][]temporalRun) findin
 	return wrong
 }
 
-// findings are what a check found wrong, enough of each to see what it is.
-type findings struct{ lines []string }
+// findings are what a check found wrong: how much of each kind, and enough of it to see what it is.
+type findings struct {
+	counts map[string]int
+	lines  []string
+}
 
 const mostFindings = 20
 
 func (f *findings) add(what, key, format string, args ...any) {
+	if f.counts == nil {
+		f.counts = map[string]int{}
+	}
+	f.counts[what]++
 	if len(f.lines) < mostFindings {
-		f.lines = append(f.lines, cmp.Or(what, "wrong")+": "+key+" "+fmt.Sprintf(format, args...))
+		f.lines = append(f.lines, what+": "+key+" "+fmt.Sprintf(format, args...))
 	}
 }

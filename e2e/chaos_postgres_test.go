@@ -17,7 +17,7 @@ import (
 
 // While Postgres refuses connections senders post on and hear 200, since Temporal keeps the events; the rows follow.
 func TestChaosPostgresRefuses(t *testing.T) {
-	t.Parallel()
+	besideOthers(t) // each event is a start, and Temporal would share itself
 	in, postgres, _ := proxied(t)
 	c := unleash(t, in)
 	c.throughLedgerOutage(c.serve(), postgres.Refuse, postgres.Heal)
@@ -25,7 +25,7 @@ func TestChaosPostgresRefuses(t *testing.T) {
 
 // A Postgres that stands still, every process of it, keeps its connections and answers nothing.
 func TestChaosPostgresStalls(t *testing.T) {
-	t.Parallel()
+	besideOthers(t) // each event is a start, and Temporal would share itself
 	pg, in := installAlone(t)
 	c := unleash(t, in)
 	c.throughLedgerOutage(c.serve(), func() { freeze(t, pg.Pid) }, func() { thaw(t, pg.Pid) })

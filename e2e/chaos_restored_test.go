@@ -52,7 +52,7 @@ func (c *chaos) requireEachHasOneEffect(n int) map[string]kept {
 	rows := c.ledger()
 	require.Len(c.t, rows, n)
 	wrong := c.history.against(rows, c.doomed)
-	require.Empty(c.t, wrong.lines, "seed %d", c.seed)
+	require.Empty(c.t, wrong.lines, "seed %d; %v", c.seed, wrong.counts)
 	return rows
 }
 
