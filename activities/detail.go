@@ -26,10 +26,10 @@ func WithDetail(err error, detail any) error {
 }
 
 // TakeDetail parts an error from the detail that a handler gave it, nil where it gave none.
-func TakeDetail(err error) (plain error, detail json.RawMessage) {
+func TakeDetail(err error) (detail json.RawMessage, plain error) {
 	var with *detailed
 	if !errors.As(err, &with) {
-		return err, nil
+		return nil, err
 	}
-	return with.error, with.detail
+	return with.detail, with.error
 }

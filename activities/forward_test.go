@@ -56,7 +56,7 @@ func newPosting(t *testing.T, answer http.HandlerFunc) *posting {
 	// As behind the worker's interceptor, which parts the detail from the error.
 	p.env.RegisterActivityWithOptions(func(ctx context.Context, e event.Event, to routing.Forward) (ForwardResult, error) {
 		result, err := p.Forward.Post(ctx, e, to)
-		err, p.detail = TakeDetail(err)
+		p.detail, err = TakeDetail(err)
 		return result, err
 	}, activity.RegisterOptions{Name: routing.ForwardActivity})
 	return p

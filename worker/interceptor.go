@@ -80,7 +80,7 @@ func (a *attempt) ExecuteActivity(ctx context.Context, in *interceptor.ExecuteAc
 	if err == nil && whole.Reply {
 		result, err = a.reply(&whole, result)
 	}
-	err, detail := activities.TakeDetail(err)
+	detail, err := activities.TakeDetail(err)
 	a.note(ctx, &whole, began, err, detail)
 	return result, outage(ctx, err)
 }

@@ -262,3 +262,24 @@ func TestInterceptor_leavesTheOthersAlone(t *testing.T) {
 	require.Empty(t, d.Steps)
 	require.Empty(t, b.ended)
 }
+
+// What a handler gives the timeline goes to the ledger, and to the ledger alone.
+func TestInterceptor_detailOfAnAttempt(t *testing.T) {
+	t.Parallel()
+	b := newBench(t, func(event.Event) (any, error) {
+		refused := temporal.NewNonRetryableApplicationError("the receiver answered 410", "Gone", nil)
+		return nil, activities.WithDetail(refused, map[string]any{"status": 410, "answer": "a canary"})
+	})
+	err := b.attempt("a", 0, 0)
+	requireFinal(t, err, "Gone")
+	require.NotContains(t, err.Error(), "canary")
+	for _, m := range b.find().Timeline {
+		if m.Kind == event.AttemptFailed {
+			require.JSONEq(t, `{"status":410,"answer":"a canary"}`, string(m.Detail))
+			require.Equal(t, "the receiver answered 410", *m.Error)
+			require.Equal(t, "Gone", *m.ErrorType)
+			return
+		}
+	}
+	require.Fail(t, "the attempt is not on the timeline")
+}
