@@ -146,7 +146,7 @@ func (h *Housekeeping) reopenRow(ctx context.Context, row store.EndedRow, limit 
 	}
 	done, err := h.Store.Reopen(ctx, row, info.Execution.RunId)
 	if done {
-		h.Log.Warn("an event is open again: its run was reset", "key", row.Key(), "generation", row.Generation)
+		h.Log.WarnContext(ctx, "an event is open again: its run was reset", row.Attrs(), "generation", row.Generation)
 	}
 	return err
 }

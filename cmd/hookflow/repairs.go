@@ -55,7 +55,7 @@ func (r repairs) done(ctx context.Context, id, author, what string, err error) (
 	}
 	d, err := r.store.Find(ctx, id)
 	if err == nil {
-		r.log.Info("an event is "+what, "key", event.Key(d.Provider, d.EventID), "generation", d.Generation, "author", author)
+		r.log.InfoContext(ctx, "an event is "+what, "event_id", d.ID, "key", event.Key(d.Provider, d.EventID), "workflow_id", d.WorkflowID, "generation", d.Generation, "author", author)
 	}
 	return d.Record, away(err)
 }
