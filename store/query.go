@@ -110,9 +110,12 @@ func narrowed(f event.Filter) *conditions {
 		c.and("e.last_error_type = %s", f.ErrorType)
 	}
 	if f.Error != "" {
-		// Not LIKE, in which a percent sign would mean something. The first half lets the partial index apply. What lower
-		// knows of letters beyond ASCII is the database's locale's.
-		c.and("e.last_error IS NOT NULL AND strpos(lower(e.last_error), lower(%s)) > 0", f.Error)
+		// Not LIKE, in which a percent sign would mean something. What lower knows of letters beyond ASCII is the locale's.
+		c.and("strpos(lower(e.last_error), lower(%s)) > 0", f.Error)
+		if f.Status == "" && f.ErrorType == "" {
+			// So that the partial index applies. Beside a status Postgres would take it for another, independent rarity.
+			c.where = append(c.where, "e.last_error IS NOT NULL")
+		}
 	}
 	if !f.Since.IsZero() {
 		c.and("e.received_at >= %s", f.Since)
