@@ -174,7 +174,7 @@ func TestPost_answers(t *testing.T) {
 		answer http.HandlerFunc
 		want   Response
 	}{
-		"redirect":     {func(w http.ResponseWriter, q *http.Request) { http.Redirect(w, q, elsewhere.URL, 307) }, Response{Status: 307}},
+		"redirect":     {func(w http.ResponseWriter, q *http.Request) { http.Redirect(w, q, elsewhere.URL, http.StatusTemporaryRedirect) }, Response{Status: 307}},
 		"no content":   {func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(204) }, Response{Status: 204}},
 		"not UTF-8":    {func(w http.ResponseWriter, _ *http.Request) { _, _ = w.Write([]byte("a\xff\x00b")) }, Response{Status: 200, Head: "a\uFFFD\uFFFDb"}},
 		"asks to wait": {busy(503, "7"), Response{Status: 503, RetryAfter: 7 * time.Second}},
@@ -248,9 +248,9 @@ func TestPost_failures(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			m := Message{Event: sample(), URL: c.url + "/canary?token=canary", AllowPrivate: true, Timeout: 300 * time.Millisecond}
-			if name == "no such name" {
-				m.Timeout = 0
+			m := Message{Event: sample(), URL: c.url + "/canary?token=canary", AllowPrivate: true}
+			if name == "silent" {
+				m.Timeout = 300 * time.Millisecond
 			}
 			_, err := New(clock, nil).Post(t.Context(), m)
 			var failure *Failure
