@@ -174,7 +174,9 @@ func TestPost_answers(t *testing.T) {
 		answer http.HandlerFunc
 		want   Response
 	}{
-		"redirect":     {func(w http.ResponseWriter, q *http.Request) { http.Redirect(w, q, elsewhere.URL, http.StatusTemporaryRedirect) }, Response{Status: 307}},
+		"redirect": {func(w http.ResponseWriter, q *http.Request) {
+			http.Redirect(w, q, elsewhere.URL, http.StatusTemporaryRedirect)
+		}, Response{Status: 307}},
 		"no content":   {func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(204) }, Response{Status: 204}},
 		"not UTF-8":    {func(w http.ResponseWriter, _ *http.Request) { _, _ = w.Write([]byte("a\xff\x00b")) }, Response{Status: 200, Head: "a\uFFFD\uFFFDb"}},
 		"asks to wait": {busy(503, "7"), Response{Status: 503, RetryAfter: 7 * time.Second}},
