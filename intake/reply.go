@@ -53,7 +53,7 @@ func (in *Intake) Reply(ctx context.Context, e *event.Event, ask *event.Ask) (ev
 }
 
 // errNobody: no run could be asked, and none was started.
-var errNobody = errors.New("Temporal does not answer")
+var errNobody = errors.New("no run could be asked")
 
 // hold writes the row, for the relay to find when the request died. It returns no outcome while the ledger is away.
 func (in *Intake) hold(ctx context.Context, e *event.Event, ask *event.Ask) (event.Outcome, error) {
