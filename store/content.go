@@ -36,6 +36,8 @@ var holdings = []holding{
 	{table: "plans", kept: []string{"id", "plan"}}, // of the configuration
 	{table: "replays", kept: []string{"id", "state", "author", "begin_from", "rate", "filter", "created_at", "finished_at", "matched",
 		"position", "skipped", "moved", "completed", "failed", "paced_at"}}, // the filter is an operator's words
+	{table: "destinations", kept: []string{"name", "configured_at", "paused_at", "paused_by", "pause_reason", "failures", "opened_at",
+		"retry_at", "probe_by", "probe_until", "last_failure", "last_failure_at"}}, // the failure is a status or a kind, never an answer
 	{table: "replay_events", kept: []string{"replay", "position", "event", "generation", "outcome"}},
 }
 
