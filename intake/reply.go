@@ -3,6 +3,7 @@ package intake
 import (
 	"context"
 	"errors"
+	"sync/atomic"
 	"time"
 
 	"hookflow/event"
@@ -22,6 +23,10 @@ const (
 	lateBefore = 100 * time.Millisecond
 	// lookTime bounds the last look at whether a run was started, when nothing else made the event durable.
 	lookTime = 500 * time.Millisecond
+	// A question waits for its answer, not for Temporal: after doubtAfter (or half the time, where that is less) Temporal is
+	// asked whether it is there at all, and given doubtTime to say so.
+	doubtAfter = time.Second
+	doubtTime  = 2 * time.Second
 )
 
 // Reply makes e durable and unique as Accept does, and returns the answer that its run computes: for every copy the same,
@@ -39,7 +44,7 @@ func (in *Intake) Reply(ctx context.Context, e *event.Event, ask *event.Ask) (ev
 			return outcome, answer, err
 		}
 	}
-	answer, err := in.ask(ctx, e, ask)
+	answer, err := in.ask(ctx, e, ask, outcome != "")
 	if errors.Is(err, errNobody) && outcome != "" {
 		in.leave(ctx, e, ask)
 		return outcome, answer, event.ErrNoAnswer
@@ -88,14 +93,25 @@ func (in *Intake) stored(ctx context.Context, e *event.Event) (answer event.Answ
 	return *kept, true, nil
 }
 
-// ask starts the run of e with the question, or asks the one that runs, and waits for the answer until ask.Until.
-func (in *Intake) ask(ctx context.Context, e *event.Event, ask *event.Ask) (event.Answer, error) {
+// ask starts the run of e with the question, or asks the one that runs, and waits for the answer until ask.Until. held says
+// that the ledger has the event: what it does not have travels in the input of the run, since a question is not durable
+// before a worker takes it.
+func (in *Intake) ask(ctx context.Context, e *event.Event, ask *event.Ask, held bool) (event.Answer, error) {
 	packed, fits := event.PackAtMost(e.Body, maxPackedBody)
-	if !fits || !in.temporal.allow() {
+	if !fits && !held || !in.temporal.allow() {
 		return event.Answer{}, errNobody
 	}
 	whole, ref := *e, e.Ref()
 	whole.Packed, ref.Answering = packed, true
+	if !fits {
+		whole = e.Ref() // the run reads the ledger
+	}
+	args := []any{ref}
+	if !held {
+		inside := *e
+		inside.Answering = true
+		args = []any{inside, packed}
+	}
 	options := in.options(e)
 	options.WorkflowIDConflictPolicy = enums.WORKFLOW_ID_CONFLICT_POLICY_USE_EXISTING
 	update := client.UpdateWorkflowOptions{
@@ -104,29 +120,79 @@ func (in *Intake) ask(ctx context.Context, e *event.Event, ask *event.Ask) (even
 	}
 	waiting, cancel := context.WithDeadline(ctx, ask.Until)
 	defer cancel()
-	told, err := in.updateWithStart(waiting, options, in.WorkflowType(e.Scheme), ref, update)
+	there := in.doubt(waiting, cancel, e, ask)
+	told, err := in.updateWithStart(waiting, options, in.WorkflowType(e.Scheme), args, update)
+	if closed(err) {
+		told, err = in.toldBefore(waiting, e)
+	}
 	switch {
-	case err == nil && told.Reply.Answer == nil:
-		in.temporal.report(nil)
-		return event.Answer{}, event.ErrNoAnswer
-	case err == nil && told.Late:
-		in.temporal.report(nil)
-		return event.Answer{}, event.ErrLate
 	case err == nil:
 		in.temporal.report(nil)
-		in.Metrics.Dispatched("started")
-		return *told.Reply.Answer, nil
-	case waiting.Err() != nil:
+		return in.heard(told)
+	case waiting.Err() == nil:
+		return event.Answer{}, in.unanswered(e, err)
+	case there.Load():
+		in.temporal.report(nil)
 		return event.Answer{}, event.ErrLate
 	}
-	return event.Answer{}, in.unanswered(ctx, e, err)
+	in.temporal.report(errSilent)
+	return event.Answer{}, errNobody
 }
 
-func (in *Intake) updateWithStart(ctx context.Context, options client.StartWorkflowOptions, workflowType string, ref event.Event,
+// heard is what a run said, as the door is told it.
+func (in *Intake) heard(told event.Told) (event.Answer, error) {
+	switch {
+	case told.Reply.Answer == nil:
+		return event.Answer{}, event.ErrNoAnswer
+	case told.Late:
+		return event.Answer{}, event.ErrLate
+	}
+	in.Metrics.Dispatched("started")
+	return *told.Reply.Answer, nil
+}
+
+var errSilent = errors.New("neither an answer nor a sign of life")
+
+// doubt asks a Temporal that has not answered yet whether it is there. It reports so in what it returns; one that does not
+// answer is given up with cancel, long before a tool's deadline.
+func (in *Intake) doubt(ctx context.Context, cancel func(), e *event.Event, ask *event.Ask) *atomic.Bool {
+	there := &atomic.Bool{}
+	after := min(doubtAfter, time.Until(ask.Until)/2)
+	go func() {
+		select {
+		case <-ctx.Done():
+			return
+		case <-time.After(after):
+		}
+		look, done := context.WithTimeout(ctx, doubtTime)
+		defer done()
+		_, err := in.Temporal.DescribeWorkflowExecution(look, e.WorkflowID(), "")
+		if err == nil || gone(err) {
+			there.Store(true)
+			return
+		}
+		cancel()
+	}()
+	return there
+}
+
+// toldBefore returns what a run said that is over: it keeps its updates as long as Temporal keeps the run.
+func (in *Intake) toldBefore(ctx context.Context, e *event.Event) (told event.Told, err error) {
+	handle := in.Temporal.GetWorkflowUpdateHandle(client.GetWorkflowUpdateHandleOptions{WorkflowID: e.WorkflowID(), UpdateID: e.ID})
+	return told, handle.Get(ctx, &told)
+}
+
+// closed reports whether err says that the run is over.
+func closed(err error) bool {
+	var exists *serviceerror.WorkflowExecutionAlreadyStarted
+	return errors.As(err, &exists) || gone(err)
+}
+
+func (in *Intake) updateWithStart(ctx context.Context, options client.StartWorkflowOptions, workflowType string, args []any,
 	update client.UpdateWorkflowOptions) (told event.Told, err error) {
 	once := func() error {
 		handle, err := in.Temporal.UpdateWithStartWorkflow(ctx, client.UpdateWithStartWorkflowOptions{
-			StartWorkflowOperation: in.Temporal.NewWithStartWorkflowOperation(options, workflowType, ref), UpdateOptions: update,
+			StartWorkflowOperation: in.Temporal.NewWithStartWorkflowOperation(options, workflowType, args...), UpdateOptions: update,
 		})
 		if err != nil {
 			return err
@@ -141,22 +207,24 @@ func (in *Intake) updateWithStart(ctx context.Context, options client.StartWorkf
 	return told, err
 }
 
-// unanswered tells apart why there is no answer: the run says so, the run is over and was never asked, or Temporal is away.
-func (in *Intake) unanswered(ctx context.Context, e *event.Event, err error) error {
+// unanswered tells apart why there is no answer: the run says so, the run is over and was never asked, or none was started,
+// since Temporal is away or refuses it.
+func (in *Intake) unanswered(e *event.Event, err error) error {
 	var application *temporal.ApplicationError
-	var missing *serviceerror.NotFound
-	var exists *serviceerror.WorkflowExecutionAlreadyStarted
 	var refused *serviceerror.InvalidArgument
 	switch {
-	case errors.As(err, &application), errors.As(err, &refused):
+	case errors.As(err, &application):
 		in.temporal.report(nil)
 		in.Log.Warn("an answer could not be computed", "key", e.Key(), "error", err)
 		return event.ErrNoAnswer
-	case errors.As(err, &missing), errors.As(err, &exists):
+	case closed(err):
 		in.temporal.report(nil)
 		return event.ErrNoAnswer
+	case errors.As(err, &refused):
+		in.temporal.report(nil)
+	default:
+		in.temporal.report(err)
 	}
-	in.temporal.report(err)
 	in.Log.Warn("a run could not be asked for an answer", "key", e.Key(), "error", err)
 	return errNobody
 }

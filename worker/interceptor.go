@@ -195,8 +195,12 @@ func again(info activity.Info, failure error) bool {
 	return failure != nil && !(errors.As(failure, &application) && application.NonRetryable())
 }
 
-// noteTime bounds the writing of a failed attempt: long enough for a busy ledger, short enough for one that is away.
-const noteTime = 5 * time.Second
+// How long the writing of a failed attempt may take: long enough for a busy ledger, short enough for one that is away. The
+// next attempt waits for it, and behind that of a reply somebody.
+const (
+	noteTime      = 5 * time.Second
+	replyNoteTime = 200 * time.Millisecond
+)
 
 // note writes a failed attempt that began at began to the ledger, as far as the ledger answers. An outage of the ledger is not the handler's.
 func (a *attempt) note(ctx context.Context, e *event.Event, began time.Time, failure error, detail json.RawMessage) {
@@ -209,7 +213,11 @@ func (a *attempt) note(ctx context.Context, e *event.Event, began time.Time, fai
 	message, errorType := activities.Describe(failure)
 	now := a.now()
 	failed := store.Failure{Message: message, ErrorType: errorType, Took: now.Sub(began), Detail: detail}
-	detached, cancel := context.WithTimeout(context.WithoutCancel(ctx), noteTime)
+	limit := noteTime
+	if e.Reply {
+		limit = replyNoteTime
+	}
+	detached, cancel := context.WithTimeout(context.WithoutCancel(ctx), limit)
 	defer cancel()
 	if err := a.store.RecordFailure(detached, e, failed, now); err != nil {
 		a.log.WarnContext(ctx, "a failed attempt could not be noted", e.Attrs(), "step", e.Step, "error", err)

@@ -23,7 +23,7 @@ func process(ctx workflow.Context, e event.Event, body []byte) error {
 // the Temporal UI tells the same story as the ledger.
 func live(ctx workflow.Context, e event.Event, body []byte, reply *reply) (err error) {
 	if e.Answering {
-		if e, body, err = reply.first(ctx, e); err != nil {
+		if e, body, err = reply.first(ctx, e, body); err != nil {
 			return err
 		}
 	}

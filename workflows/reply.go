@@ -64,18 +64,35 @@ func (r *reply) update(ctx workflow.Context, q question) (told, error) {
 	return told{r.result, r.late}, err
 }
 
-// first waits for the question that the run was started with, and for its answer. It returns the event with its packed
-// body as the question brought them, or e as it is when none came.
-func (r *reply) first(ctx workflow.Context, e event.Event) (event.Event, []byte, error) {
+// first waits for the question that the run was started with, and until its answer is on its way. It returns the event
+// with its packed body as the question brought them, or as they are when none came.
+func (r *reply) first(ctx workflow.Context, e event.Event, packed []byte) (event.Event, []byte, error) {
 	asked, err := workflow.AwaitWithTimeout(ctx, questionTime, func() bool { return r.begun })
 	r.expected = false
 	if !asked || err != nil {
-		return e, nil, err
+		return e, packed, err
 	}
 	whole := r.question.Event
-	body := whole.Packed
-	whole.Packed = nil
-	return whole, body, workflow.Await(ctx, func() bool { return r.done })
+	if whole.Packed != nil {
+		packed, whole.Packed = whole.Packed, nil
+	}
+	if err := workflow.Await(ctx, func() bool { return r.done }); err != nil {
+		return whole, packed, err
+	}
+	return whole, packed, r.deliver(ctx)
+}
+
+// deliver ends the workflow task at hand. The answers in it leave with its end, which the local activities that follow
+// (Begin, inline steps, Finish) would put off: for seconds, while Postgres is away.
+func (r *reply) deliver(ctx workflow.Context) error { return workflow.Sleep(ctx, time.Millisecond) }
+
+// planned performs the step of the plan that answers, and lets the answer go to those who wait for it.
+func (r *reply) planned(ctx workflow.Context, input event.Event, step routing.Step, epoch int) (json.RawMessage, error) {
+	result, err := r.compute(ctx, input, step, epoch, time.Time{})
+	if !workflow.AllHandlersFinished(ctx) {
+		_ = r.deliver(ctx) // cancelled: nothing is left to wait for
+	}
+	return result, err
 }
 
 // compute performs the step that answers, unless that was done or is under way. An answer after until is late: the sender

@@ -29,7 +29,7 @@ func performAll(ctx workflow.Context, e event.Event, stage []routing.Step, reply
 		workflow.Go(ctx, func(ctx workflow.Context) {
 			defer underWay.Done()
 			if step.Reply {
-				results[i], failures[i] = reply.compute(ctx, e.Ref(), step, end.Epoch, time.Time{})
+				results[i], failures[i] = reply.planned(ctx, e.Ref(), step, end.Epoch)
 				return
 			}
 			results[i], failures[i] = perform(ctx, e.Ref(), step, end.Epoch)

@@ -2,6 +2,7 @@ package main
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"fmt"
 	"io"
@@ -52,6 +53,7 @@ type inProcessOptions struct {
 	handlers  worker.Handlers
 	log       io.Writer
 	change    func(*app)
+	temporal  string // its address, "" for the tests' server
 }
 
 func startInProcessWith(t *testing.T, yaml string, o inProcessOptions) *inProcess {
@@ -86,7 +88,7 @@ func startInProcessWith(t *testing.T, yaml string, o inProcessOptions) *inProces
 	p.app, err = assemble(t.Context(), plan{
 		config: c, api: true, worker: true, telemetry: tel, tracer: p.statements, now: time.Now,
 		variable: func(name string) string { return variables[name] },
-		handlers: o.handlers, temporal: client.Options{HostPort: testkit.TemporalAddress(t), Namespace: p.namespace, Logger: newSDKLog(tel.Log)},
+		handlers: o.handlers, temporal: client.Options{HostPort: cmp.Or(o.temporal, testkit.TemporalAddress(t)), Namespace: p.namespace, Logger: newSDKLog(tel.Log)},
 	})
 	require.NoError(t, err)
 	if o.change != nil {
