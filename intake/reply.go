@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"hookflow/event"
+	"hookflow/store"
 
 	enums "go.temporal.io/api/enums/v1"
 	"go.temporal.io/api/serviceerror"
@@ -46,7 +47,9 @@ func (in *Intake) Reply(ctx context.Context, e *event.Event, ask *event.Ask) (ev
 	}
 	answer, err := in.ask(ctx, e, ask, outcome != "")
 	if errors.Is(err, errNobody) && outcome != "" {
-		in.leave(ctx, e, ask)
+		if outcome == event.Accepted { // a copy does not decide about the run that another asked for
+			in.leave(ctx, e, ask)
+		}
 		return outcome, answer, event.ErrNoAnswer
 	}
 	if outcome == "" {
@@ -253,7 +256,8 @@ func (in *Intake) durableElsewhere(ctx context.Context, e *event.Event, asked er
 // or it is over.
 func (in *Intake) leave(ctx context.Context, e *event.Event, ask *event.Ask) {
 	if !ask.Only {
-		return // the relay's, once the hold is over
+		in.marks.postpone(store.Postponed{Event: e.Ref(), Next: in.Now()}) // nobody waits any longer
+		return
 	}
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), in.LedgerTimeout)
 	defer cancel()

@@ -57,11 +57,18 @@ const (
 	resetRun          = "reset"
 	parallelCompleted = "parallel_group_completed"
 	parallelFailed    = "parallel_group_one_failed"
+	replyAtOnce       = "reply_in_the_update"
+	replyLate         = "reply_late"
+	replyFailed       = "reply_failed"
+	replyRetried      = "reply_after_a_failed_attempt"
+	replyPlanned      = "reply_of_the_plan_without_a_question"
+	replyAskedLater   = "reply_of_the_plan_asked_for_meanwhile"
 )
 
 func allOutcomes() []string {
 	return []string{inlineCompleted, ordinaryCompleted, failed, noRoute, bodyInside, ledgerAway, beginWaited, beginFellBack, finishFellBack,
-		cancelled, newerGeneration, resetRun, parallelCompleted, parallelFailed}
+		cancelled, newerGeneration, resetRun, parallelCompleted, parallelFailed,
+		replyAtOnce, replyLate, replyFailed, replyRetried, replyPlanned, replyAskedLater}
 }
 
 // The outcomes of Reconcile; ReconcileRuns has the first two.
@@ -173,6 +180,8 @@ func (s *stage) begin(ctx context.Context, in routing.BeginInput) (routing.Begin
 		plan = inline(plan)
 	case parallelCompleted, parallelFailed:
 		plan = parallel(plan)
+	case replyAtOnce, replyLate, replyFailed, replyRetried, replyPlanned, replyAskedLater:
+		plan = withReply(plan)
 	case cancelled:
 		plan.Steps[0].Options.RetryPolicy.InitialInterval = routing.Duration(time.Hour)
 	}
@@ -218,8 +227,16 @@ func (s *stage) handle(_ context.Context, e event.Event) (any, error) {
 		if n < 3 {
 			return nil, errors.New("not yet")
 		}
-	case failed:
+	case failed, replyFailed:
 		return nil, temporal.NewApplicationError("no such account", "Refused")
+	case replyAtOnce, replyLate, replyPlanned, replyRetried, replyAskedLater:
+		if !e.Reply {
+			break
+		}
+		if e.EventID == replyRetried && n < 3 || e.EventID == replyAskedLater && !s.asking(e) {
+			return nil, errors.New("not yet")
+		}
+		return event.Reply{Answer: &event.Answer{ContentType: "text/plain", Body: []byte("hello")}}, nil
 	case ledgerAway:
 		if n < 3 {
 			return nil, temporal.NewNonRetryableApplicationError("the ledger does not answer", routing.LedgerUnavailable, nil)
@@ -253,8 +270,7 @@ func (s *stage) play(kind, outcome string) {
 	if outcome == bodyInside {
 		args = []any{e, event.Pack([]byte(`{"id":"body_inside_the_input"}`))}
 	}
-	run, err := s.client.ExecuteWorkflow(ctx, client.StartWorkflowOptions{ID: e.WorkflowID(), TaskQueue: workflows.TaskQueue}, kind, args...)
-	require.NoError(s.t, err)
+	run := s.begun(ctx, kind, e, args)
 	if outcome == cancelled {
 		testkit.Eventually(s.t, func() bool { return s.tried(e) }, "the handler is tried")
 		require.NoError(s.t, s.client.CancelWorkflow(ctx, run.GetID(), run.GetRunID()))

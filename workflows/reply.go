@@ -12,7 +12,7 @@ import (
 )
 
 // questionTime is how long a run that was started with a question waits for it. Both travel in one request, so it is
-// there in the first workflow task, and the timer leaves no trace; only a server that lost it between makes the run wait.
+// there in the first workflow task; only a server that lost it between makes the run wait.
 const questionTime = 10 * time.Second
 
 // NoReply is the error type of an answer that a run cannot give, since its plan has none.
@@ -67,14 +67,26 @@ func (r *reply) update(ctx workflow.Context, q question) (told, error) {
 // first waits for the question that the run was started with, and until its answer is on its way. It returns the event
 // with its packed body as the question brought them, or as they are when none came.
 func (r *reply) first(ctx workflow.Context, e event.Event, packed []byte) (event.Event, []byte, error) {
-	asked, err := workflow.AwaitWithTimeout(ctx, questionTime, func() bool { return r.begun })
-	r.expected = false
-	if !asked || err != nil {
+	// The task that brings the question takes the answer along, unless that outlasts the task.
+	if err := r.deliver(ctx); err != nil {
 		return e, packed, err
+	}
+	delivered := r.done
+	if !r.begun {
+		if _, err := workflow.AwaitWithTimeout(ctx, questionTime, func() bool { return r.begun }); err != nil {
+			return e, packed, err
+		}
+	}
+	r.expected = false
+	if !r.begun {
+		return e, packed, nil
 	}
 	whole := r.question.Event
 	if whole.Packed != nil {
 		packed, whole.Packed = whole.Packed, nil
+	}
+	if delivered {
+		return whole, packed, nil
 	}
 	if err := workflow.Await(ctx, func() bool { return r.done }); err != nil {
 		return whole, packed, err

@@ -21,13 +21,17 @@ import (
 )
 
 // desk is a handler of tool calls. What it does is told by the name of the tool.
-type desk struct{ calls atomic.Int64 }
+type desk struct {
+	calls    atomic.Int64
+	answered chan struct{} // closed once the sender of a slow step has its answer
+	inTime   atomic.Bool   // it was, before the step gave up
+}
 
 func (d *desk) LookUp(ctx context.Context, e event.Event) (any, error) {
 	n := d.calls.Add(1)
 	switch {
 	case bytes.Contains(e.Body, []byte("slow")):
-		time.Sleep(1500 * time.Millisecond) // longer than the deadline: this is what is tested
+		time.Sleep(4500 * time.Millisecond) // longer than the deadline: this is what is tested
 	case bytes.Contains(e.Body, []byte("half")):
 		time.Sleep(500 * time.Millisecond) // so that copies arrive meanwhile
 	case bytes.Contains(e.Body, []byte("flaky")) && n == 1:
@@ -46,7 +50,7 @@ routes:
     type: tool-calls
     reply:
       activity: desk.LookUp
-      deadline: 1s
+      deadline: 4s
       fallback: "Please ask again about ${payload.message.call.id}."
       retry_policy: {maximum_attempts: 2}
     steps: []
