@@ -15,6 +15,7 @@ import (
 
 	"hookflow/event"
 
+	"github.com/gin-gonic/gin"
 	"github.com/stretchr/testify/require"
 	"golang.org/x/sync/semaphore"
 )
@@ -356,6 +357,25 @@ func TestRealClientSeesA413(t *testing.T) {
 		require.Equal(t, 413, w.StatusCode)
 		require.NoError(t, w.Body.Close())
 	}
+}
+
+// A body that is a little over the cap is taken from its sender whole, and kept nowhere, however large the cap is.
+func TestASenderThatWritesALittleTooMuchSeesA413(t *testing.T) {
+	t.Parallel()
+	const limit = 10 << 20
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		c, _ := gin.CreateTestContext(w)
+		c.Request = r
+		writeProblem(c, tooLarge(limit))
+	}))
+	t.Cleanup(server.Close)
+	c := dial(t, server.Listener.Addr().String())
+	_, err := io.WriteString(c, head(fmt.Sprintf("Content-Length: %d\r\n", limit+1)))
+	require.NoError(t, err)
+	_, err = io.Copy(c, io.LimitReader(zeros{}, limit+1))
+	require.NoError(t, err, "the connection was reset")
+	w, _ := readAnswer(t, c)
+	require.Equal(t, 413, w.StatusCode)
 }
 
 type zeros struct{}

@@ -31,6 +31,7 @@ type problem struct {
 	allow      string // the Allow header, where gin has not set it
 	challenge  string // the WWW-Authenticate header
 	unread     bool   // said before the body was read whole
+	drops      int64  // then, how much of it is still read
 	cut        bool   // the connection cannot be used again
 	silent     bool   // no body
 }
@@ -43,7 +44,7 @@ func newProblem(status int, code, detail string) *problem {
 }
 
 func (p *problem) retry(seconds int) *problem { p.retryAfter = seconds; return p }
-func (p *problem) early() *problem            { p.unread = true; return p }
+func (p *problem) early() *problem            { p.unread, p.drops = true, maxDropped; return p }
 func (p *problem) cutting() *problem          { p.cut = true; return p }
 
 // How long senders are asked to stay away, in seconds: a burst passes within one, an outage rarely within five.
@@ -146,9 +147,12 @@ func mediaTypeProblem(accepted []string) *problem {
 		"The Content-Type must be "+strings.Join(accepted, " or ")+".").early()
 }
 
+// tooLarge lets a body that is a little larger be sent whole: its first limit bytes may be unread still.
 func tooLarge(limit int64) *problem {
-	return newProblem(http.StatusRequestEntityTooLarge, "body_too_large",
+	p := newProblem(http.StatusRequestEntityTooLarge, "body_too_large",
 		fmt.Sprintf("The body is larger than %d bytes.", limit)).early()
+	p.drops += limit
+	return p
 }
 
 func badBody(format string, args ...any) *problem {
@@ -216,8 +220,8 @@ func problemOfProvider(err *providers.Error) *problem {
 	return errInternal
 }
 
-// maxDropped is how much of a refused body is still read, dropTime how long: a sender that writes all before it reads
-// would otherwise see a reset connection instead of the answer.
+// maxDropped is how much of a refused body is still read (beyond the cap where that is what it broke), dropTime how long: a
+// sender that writes all before it reads would otherwise see a reset connection instead of the answer.
 const (
 	maxDropped = 256 << 10
 	dropTime   = 2 * time.Second
@@ -246,17 +250,17 @@ func writeProblem(c *gin.Context, p *problem) {
 		writeJSON(c, p.Status, "application/problem+json", p)
 	}
 	if unread {
-		dropBody(c)
+		dropBody(c, p.drops)
 	}
 }
 
-// dropBody reads on for a while. It does so through a MaxBytesReader, which tells net/http when the sender still had
+// dropBody reads on for a while, at most size bytes, and keeps nothing. It does so through a MaxBytesReader, which tells net/http when the sender still had
 // more: then the connection is closed on our side first, and half a second later for good.
-func dropBody(c *gin.Context) {
+func dropBody(c *gin.Context, size int64) {
 	c.Writer.Flush()
 	_ = http.NewResponseController(c.Writer).SetReadDeadline(time.Now().Add(dropTime))
 	if c.Request.Header.Get("Expect") == "" { // else the sender waits for a word that it will not get
-		_, _ = io.Copy(io.Discard, http.MaxBytesReader(unwrapped(c.Writer), c.Request.Body, maxDropped))
+		_, _ = io.Copy(io.Discard, http.MaxBytesReader(unwrapped(c.Writer), c.Request.Body, size))
 	}
 }
 
