@@ -67,10 +67,10 @@ func (u signedURL) defaultPort() string {
 	return ""
 }
 
-// urlVariants returns the texts that Twilio may have signed for a URL, at most 8: as it is; without its port, or with
+// urlVariants returns the texts that Twilio may have signed for a URL, at most 12: as it is; without its port, or with
 // the default one where it has none (Twilio's documentation: kept for some products and schemes, dropped for others);
 // without userinfo (the documentation drops it, the libraries' test cases sign it); with each apostrophe of the query
-// as %27 (Node's URL class writes it so).
+// as %27, or with each %27 as an apostrophe (Node's URL class writes %27, whether it signs the URL or requests it).
 func urlVariants(url string) []string {
 	given := splitURL(url)
 	variants := []signedURL{given}
@@ -87,10 +87,12 @@ func urlVariants(url string) []string {
 		}
 		variants = append(variants, v)
 	}
-	if strings.Contains(given.query, "'") {
-		for _, v := range variants {
-			v.query = escapeApostrophes(v.query)
-			variants = append(variants, v)
+	for _, v := range variants {
+		for _, query := range []string{escapeApostrophes(given.query), strings.ReplaceAll(given.query, "%27", "'")} {
+			if query != given.query {
+				v.query = query
+				variants = append(variants, v)
+			}
 		}
 	}
 	texts := make([]string, len(variants))

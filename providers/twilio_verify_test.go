@@ -169,6 +169,8 @@ func TestTwilioVerify_URLs(t *testing.T) {
 		"fragment is never signed":    {"https://h.example/p#rc=5", "https://h.example/p#rc=5", false},
 		"apostrophe as %27":           {"https://h.example/p?a=It's", "https://h.example/p?a=It%27s", true},
 		"apostrophe as it is":         {"https://h.example/p?a=It's", "https://h.example/p?a=It's", true},
+		"%27 as an apostrophe":        {"https://h.example/p?a=It%27s", "https://h.example/p?a=It's", true},
+		"%27 of the path":             {"https://h.example/o%27p", "https://h.example/o'p", false},
 		"apostrophe of the path":      {"https://h.example/o'p", "https://h.example/o%27p", false},
 		"apostrophe and port":         {"https://h.example/p?a='", "https://h.example:443/p?a=%27", true},
 		"spaces stay":                 {"https://h.example/a b?c d", "https://h.example/a b?c d", true},
