@@ -104,16 +104,18 @@ func (s Source) explainTime(r *Request, now time.Time, reason string) Diagnosis 
 		var known *Error
 		return errors.As(s.Verify(r, t), &known) && known.Reason == reason
 	}
-	// The last moment at which it is not too old, and the first at which it is not too new.
+	// The last milliseconds at which it is not too old, and too new.
 	old := edge(func(t time.Time) bool { return !is(t, ReasonStale) })
 	early := edge(func(t time.Time) bool { return is(t, ReasonFuture) })
-	signed, tolerance := early.Add(old.Sub(early)/2), old.Sub(early)/2
+	// A time in whole seconds is not too old for almost a second more, see inWindow.
+	tolerance := (old.Sub(early)/2 - time.Millisecond).Round(time.Second)
+	signed := early.Add(tolerance + time.Millisecond)
 	off := now.Sub(signed).Abs().Round(time.Second)
 	d := Diagnosis{Problem: fmt.Sprintf("the signed time %s is %s old, and %s is allowed",
-		signed.UTC().Round(time.Millisecond).Format(time.RFC3339), off, tolerance.Round(time.Second))}
+		signed.UTC().Round(time.Millisecond).Format(time.RFC3339), off, tolerance)}
 	if reason == ReasonFuture {
 		d.Problem = fmt.Sprintf("the signed time %s lies %s ahead, and %s is allowed",
-			signed.UTC().Round(time.Millisecond).Format(time.RFC3339), off, tolerance.Round(time.Second))
+			signed.UTC().Round(time.Millisecond).Format(time.RFC3339), off, tolerance)
 		d.Hints = append(d.Hints, "is the clock of this server right?")
 	}
 	then := s.Explain(r, signed)

@@ -198,7 +198,7 @@ func TestOwn_WindowOnBothSides(t *testing.T) {
 			}
 			require.NoError(t, c.signer.Verify(r, testNow.Add(c.window)))
 			require.NoError(t, c.signer.Verify(r, testNow.Add(-Tolerance)))
-			requireRefused(t, ReasonStale, c.signer.Verify(r, testNow.Add(c.window+time.Nanosecond)))
+			requireRefused(t, ReasonStale, c.signer.Verify(r, testNow.Add(c.window+time.Second)))
 			requireRefused(t, ReasonFuture, c.signer.Verify(r, testNow.Add(-Tolerance-time.Nanosecond)))
 		})
 	}

@@ -22,8 +22,12 @@ func only(h http.Header, name string) (string, error) {
 	return values[0], nil
 }
 
-// inWindow refuses a signed time further than tolerance from now, on either side. Exactly tolerance passes.
+// inWindow refuses a signed time further than tolerance from now, on either side. Exactly tolerance passes. A time without
+// a fraction is one of a sender that cuts it off, so now is cut as well: 300 s ago lasts until the 301st second begins.
 func inWindow(signed, now time.Time, tolerance time.Duration) error {
+	if signed.Nanosecond() == 0 {
+		now = now.Truncate(time.Second)
+	}
 	switch age := now.Sub(signed); {
 	case age > tolerance:
 		return unverified(ReasonStale)
