@@ -51,11 +51,14 @@ var parameters = map[string]parameter[event.Filter]{
 		return event.CheckID(v)
 	},
 	"order": func(f *event.Filter, v string, _ time.Time) string {
-		f.Oldest = v == "oldest"
-		if v != "newest" && v != "oldest" {
-			return "is neither newest nor oldest"
+		switch v {
+		case "newest", "desc":
+			return ""
+		case "oldest", "asc":
+			f.Oldest = true
+			return ""
 		}
-		return ""
+		return "is neither newest (or desc) nor oldest (or asc)"
 	},
 	"q": func(f *event.Filter, v string, _ time.Time) (why string) {
 		f.Contains, why = containment(v)

@@ -30,7 +30,7 @@ func readJSON(c *gin.Context, v any) error {
 	decoder := json.NewDecoder(strings.NewReader(string(text)))
 	decoder.DisallowUnknownFields()
 	if err := decoder.Decode(v); err != nil {
-		return badBody("The body cannot be read: %s; there are %s.", jsonFault(err), strings.Join(fields(v), ", "))
+		return badBody("The body cannot be read: %s; its fields are: %s.", jsonFault(err), strings.Join(fields(v), ", "))
 	}
 	if _, err := decoder.Token(); err != io.EOF {
 		return badBody("The body holds more than one JSON value.")

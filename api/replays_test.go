@@ -82,7 +82,7 @@ func TestReplayThatCannotBe(t *testing.T) {
 		`{"filter":{},"rate":0}`:                {"body_invalid", "rate"},
 		`{"filter":{},"rate":1e9}`:              {"body_invalid", "rate"},
 		`{"filter":{},"from":"middle"}`:         {"body_invalid", "from"},
-		`{"filter":{},"dryrun":true}`:           {"body_invalid", "there are filter, from, rate, dry_run"},
+		`{"filter":{},"dryrun":true}`:           {"body_invalid", "its fields are: filter, from, rate, dry_run"},
 		`{"filter":{"provider":"a","type":""}}`: {"query_invalid", "type"},
 	} {
 		d := newDoor(t)
