@@ -59,6 +59,29 @@ func quiet(cmd *cobra.Command) *cobra.Command {
 	return cmd
 }
 
+// family makes cmd the parent of members: alone it prints its help. Without this, cobra answers a misspelt member with help
+// and exit code 0, and the program itself with exit code 1.
+func family(env environment, cmd *cobra.Command, members ...*cobra.Command) *cobra.Command {
+	var names []string
+	for _, m := range members {
+		if !m.Hidden {
+			names = append(names, m.Name())
+		}
+	}
+	last := len(names) - 1
+	known := strings.Join(names[:last], ", ") + " and " + names[last]
+	cmd.AddCommand(members...)
+	cmd.Args = cobra.ArbitraryArgs
+	cmd.RunE = func(cmd *cobra.Command, args []string) error {
+		if len(args) > 0 {
+			return usageError("there is no %s %s, but %s", cmd.CommandPath(), args[0], known)
+		}
+		cmd.SetOut(env.stdout)
+		return cmd.Help()
+	}
+	return cmd
+}
+
 // exactly wants n arguments, which the usage line names.
 func exactly(n int) cobra.PositionalArgs {
 	return func(cmd *cobra.Command, args []string) error {

@@ -89,6 +89,7 @@ func TestUsageErrors(t *testing.T) {
 		{"rate", newSendCommand, []string{"stripe", "invoice.paid", "--rate", "-1"}, "--rate is"},
 		{"parallel", newSendCommand, []string{"stripe", "invoice.paid", "--parallel", "0"}, "--parallel is 1 to 1024"},
 		{"misspelt subcommand", newEventsCommand, []string{"lst"}, "there is no events lst, but list, show, tail, retry, cancel and erase"},
+		{"misspelt direction", newMigrateCommand, []string{"upp"}, "there is no migrate upp, but up, down and status"},
 		{"show without an id", newEventsCommand, []string{"show"}, "usage: events show ID"},
 		{"replay of nothing", newReplayCommand, []string{}, "name events, or say which ones with --status"},
 		{"replay of both", newReplayCommand, []string{"stripe:a", "--status", "failed"}, "not both"},

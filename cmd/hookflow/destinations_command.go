@@ -14,14 +14,7 @@ import (
 
 // newDestinationsCommand returns "hookflow destinations list|pause|resume".
 func newDestinationsCommand(env environment) *cobra.Command {
-	cmd := quiet(&cobra.Command{Use: "destinations", Short: "Look at what steps forward to, pause and resume it", Args: cobra.ArbitraryArgs})
-	cmd.RunE = func(cmd *cobra.Command, args []string) error {
-		if len(args) > 0 {
-			return usageError("there is no %s %s, but list, pause and resume", cmd.CommandPath(), args[0])
-		}
-		cmd.SetOut(env.stdout)
-		return cmd.Help()
-	}
+	cmd := quiet(&cobra.Command{Use: "destinations", Short: "Look at what steps forward to, pause and resume it"})
 	var flags opsFlags
 	flags.add(cmd)
 	var body struct {
@@ -29,9 +22,8 @@ func newDestinationsCommand(env environment) *cobra.Command {
 	}
 	pause := newDestinationsVerb(env, &flags, "pause", "Send nothing more to a destination; its events wait and spend no attempts", &body)
 	pause.Flags().StringVar(&body.Reason, "reason", "", "why, for those who look later")
-	cmd.AddCommand(newDestinationListCommand(env, &flags), pause,
+	return family(env, cmd, newDestinationListCommand(env, &flags), pause,
 		newDestinationsVerb(env, &flags, "resume", "Send to a destination again, and close its circuit", nil))
-	return cmd
 }
 
 func newDestinationListCommand(env environment, flags *opsFlags) *cobra.Command {

@@ -30,22 +30,13 @@ type page struct {
 	NextCursor *string        `json:"next_cursor"`
 }
 
-// newEventsCommand returns "hookflow events list|show|tail|retry|cancel".
+// newEventsCommand returns "hookflow events list|show|tail|retry|cancel|erase".
 func newEventsCommand(env environment) *cobra.Command {
-	cmd := quiet(&cobra.Command{Use: "events", Short: "Ask which events came and what became of them", Args: cobra.ArbitraryArgs})
-	// Without this, cobra answers a misspelt subcommand with help and exit code 0.
-	cmd.RunE = func(cmd *cobra.Command, args []string) error {
-		if len(args) > 0 {
-			return usageError("there is no %s %s, but list, show, tail, retry, cancel and erase", cmd.CommandPath(), args[0])
-		}
-		cmd.SetOut(env.stdout)
-		return cmd.Help()
-	}
+	cmd := quiet(&cobra.Command{Use: "events", Short: "Ask which events came and what became of them"})
 	var flags opsFlags
 	flags.add(cmd)
-	cmd.AddCommand(newListCommand(env, &flags), newShowCommand(env, &flags), newTailCommand(env, &flags),
+	return family(env, cmd, newListCommand(env, &flags), newShowCommand(env, &flags), newTailCommand(env, &flags),
 		newRetryCommand(env, &flags), newCancelCommand(env, &flags), newEraseCommand(env, &flags))
-	return cmd
 }
 
 // filterFlags are the filters of GET /v1/events.

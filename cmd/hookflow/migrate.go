@@ -15,6 +15,7 @@ import (
 // newMigrateCommand returns "hookflow migrate up|down|status".
 func newMigrateCommand(env environment) *cobra.Command {
 	cmd := quiet(&cobra.Command{Use: "migrate", Short: "Bring the schema of the ledger up to date"})
+	var members []*cobra.Command
 	add := func(use, short string, do func(cmd *cobra.Command, url string) error) {
 		sub := quiet(&cobra.Command{Use: use, Short: short, Args: exactly(0)})
 		sub.RunE = func(cmd *cobra.Command, _ []string) error {
@@ -28,7 +29,7 @@ func newMigrateCommand(env environment) *cobra.Command {
 			}
 			return err
 		}
-		cmd.AddCommand(sub)
+		members = append(members, sub)
 	}
 	add("up", "Apply every migration that is missing, and create Temporal's search attribute; several processes may do so at once", func(cmd *cobra.Command, url string) error {
 		applied, err := migrations.Up(cmd.Context(), url)
@@ -66,7 +67,7 @@ func newMigrateCommand(env environment) *cobra.Command {
 		}
 		return err
 	})
-	return cmd
+	return family(env, cmd, members...)
 }
 
 // migrateTemporal creates the search attribute in the namespace that the environment names. Where it names none, that is

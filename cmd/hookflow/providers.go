@@ -15,16 +15,8 @@ import (
 
 // newProvidersCommand returns "hookflow providers list|show". They tell of a server started in this folder; none is needed.
 func newProvidersCommand(env environment) *cobra.Command {
-	cmd := quiet(&cobra.Command{Use: "providers", Short: "Who may send webhooks, and what to set up there", Args: cobra.ArbitraryArgs})
-	cmd.RunE = func(cmd *cobra.Command, args []string) error {
-		if len(args) > 0 {
-			return usageError("there is no %s %s, but list, show and docs", cmd.CommandPath(), args[0])
-		}
-		cmd.SetOut(env.stdout)
-		return cmd.Help()
-	}
-	cmd.AddCommand(newProvidersListCommand(env), newProvidersShowCommand(env), newProvidersDocsCommand(env))
-	return cmd
+	cmd := quiet(&cobra.Command{Use: "providers", Short: "Who may send webhooks, and what to set up there"})
+	return family(env, cmd, newProvidersListCommand(env), newProvidersShowCommand(env), newProvidersDocsCommand(env))
 }
 
 // listed is one line of "providers list".

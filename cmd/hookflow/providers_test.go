@@ -80,7 +80,7 @@ func TestProvidersShow(t *testing.T) {
 	require.Contains(t, got.stdout, "at most 10240 KiB")
 	require.NotContains(t, got.stdout, "0123456789abcdef")
 	require.ErrorContains(t, execute(t, newProvidersCommand, nil, "show", "gihub").err, "did you mean github?")
-	require.ErrorContains(t, execute(t, newProvidersCommand, nil, "shw").err, "but list, show and docs")
+	require.ErrorContains(t, execute(t, newProvidersCommand, nil, "shw").err, "but list and show")
 }
 
 func TestVerify(t *testing.T) {

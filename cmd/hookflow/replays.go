@@ -15,24 +15,16 @@ import (
 
 // newReplaysCommand returns "hookflow replays list|show|pause|resume|stop".
 func newReplaysCommand(env environment) *cobra.Command {
-	cmd := quiet(&cobra.Command{Use: "replays", Short: "Look at replays of many events, pause and stop them", Args: cobra.ArbitraryArgs})
-	cmd.RunE = func(cmd *cobra.Command, args []string) error {
-		if len(args) > 0 {
-			return usageError("there is no %s %s, but list, show, pause, resume and stop", cmd.CommandPath(), args[0])
-		}
-		cmd.SetOut(env.stdout)
-		return cmd.Help()
-	}
+	cmd := quiet(&cobra.Command{Use: "replays", Short: "Look at replays of many events, pause and stop them"})
 	var flags opsFlags
 	flags.add(cmd)
-	cmd.AddCommand(
+	return family(env, cmd,
 		newReplayListCommand(env, &flags),
 		newReplaysVerb(env, &flags, http.MethodGet, "show", "Show how far a replay is"),
 		newReplaysVerb(env, &flags, http.MethodPost, "pause", "Let a replay rest; the events that it has moved go on"),
 		newReplaysVerb(env, &flags, http.MethodPost, "resume", "Let a paused replay go on"),
 		newReplaysVerb(env, &flags, http.MethodPost, "stop", "End a replay for good; the events that it has moved go on"),
 	)
-	return cmd
 }
 
 func newReplayListCommand(env environment, flags *opsFlags) *cobra.Command {

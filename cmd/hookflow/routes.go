@@ -17,16 +17,8 @@ import (
 
 // newRoutesCommand returns "hookflow routes check|explain|schema". They work on the file at hand; no server is needed.
 func newRoutesCommand(env environment) *cobra.Command {
-	cmd := quiet(&cobra.Command{Use: "routes", Short: "Check the routes, and ask what they do with an event", Args: cobra.ArbitraryArgs})
-	cmd.RunE = func(cmd *cobra.Command, args []string) error {
-		if len(args) > 0 {
-			return usageError("there is no %s %s, but check, explain and schema", cmd.CommandPath(), args[0])
-		}
-		cmd.SetOut(env.stdout)
-		return cmd.Help()
-	}
-	cmd.AddCommand(newRoutesCheckCommand(env), newRoutesExplainCommand(env), newRoutesSchemaCommand(env))
-	return cmd
+	cmd := quiet(&cobra.Command{Use: "routes", Short: "Check the routes, and ask what they do with an event"})
+	return family(env, cmd, newRoutesCheckCommand(env), newRoutesExplainCommand(env), newRoutesSchemaCommand(env))
 }
 
 // atMostOne takes a file or none.

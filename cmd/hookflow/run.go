@@ -14,17 +14,12 @@ import (
 // 1 failed, 2 called wrongly.
 func run(ctx context.Context, args []string, getenv func(string) string, stdin io.Reader, stdout, stderr io.Writer) int {
 	env := environment{getenv: getenv, stdin: stdin, stdout: stdout, stderr: stderr, now: time.Now}
-	root := &cobra.Command{
-		Use:           "hookflow",
-		Short:         "Receives webhooks and handles each exactly once",
-		SilenceErrors: true,
-		SilenceUsage:  true,
-	}
+	root := quiet(&cobra.Command{Use: "hookflow", Short: "Receives webhooks and handles each exactly once"})
 	root.SetArgs(args)
 	root.SetIn(stdin)
 	root.SetOut(stdout)
 	root.SetErr(stderr)
-	root.AddCommand(
+	family(env, root,
 		newServeCommand(env), newDevCommand(env), newMigrateCommand(env),
 		newSendCommand(env), newEventsCommand(env), newStatsCommand(env), newReplayCommand(env), newReplaysCommand(env), newReadyCommand(env),
 		newDestinationsCommand(env),
