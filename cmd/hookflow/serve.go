@@ -5,13 +5,16 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"net"
 	"os"
 	"os/signal"
 	"runtime/debug"
 	"syscall"
+	"time"
 
 	"hookflow/config"
+	"hookflow/migrations"
 	"hookflow/routing"
 	"hookflow/telemetry"
 
@@ -41,9 +44,6 @@ func newServeCommand(env environment) *cobra.Command {
 
 func serve(ctx context.Context, env environment, only string, again <-chan struct{}) error {
 	c, err := loadConfig(config.Serve, env.getenv)
-	if env.getenv("DATABASE_URL") == "" {
-		err = errors.Join(err, errors.New("DATABASE_URL: is not set; write: postgres://USER:PASSWORD@HOST:5432/DATABASE"))
-	}
 	if made, _, _ := sources(c); len(made) == 0 && only != "worker" && err == nil {
 		err = errors.New("no provider has a secret; write: STRIPE_WEBHOOK_SECRET, or another that hookflow providers list names")
 	}
@@ -70,7 +70,22 @@ func serve(ctx context.Context, env environment, only string, again <-chan struc
 		return failure("hookflow cannot start:\n%v", err)
 	}
 	a.announce(at)
+	go warnOfSchema(ctx, c.DatabaseURL, tel.Log)
 	return a.serve(ctx, at)
+}
+
+// warnOfSchema says what to do about a database whose migrations have not been applied. A process serves without them:
+// Temporal takes the webhooks until they are.
+func warnOfSchema(ctx context.Context, url string, log *slog.Logger) {
+	ctx, cancel := context.WithTimeout(ctx, 5*time.Second)
+	defer cancel()
+	state, err := migrations.Look(ctx, url)
+	switch {
+	case errors.Is(err, migrations.ErrForeign):
+		log.Error("the database holds tables of another program", "error", err)
+	case err == nil && len(state.Missing) > 0:
+		log.Error("the schema is behind; run hookflow migrate up", "missing", state.Missing)
+	}
 }
 
 // loadConfig reads the environment and the routes, and reports what is wrong in both at once.

@@ -1,9 +1,11 @@
 package main
 
 import (
+	"maps"
 	"net"
 	"slices"
 	"strconv"
+	"strings"
 
 	"hookflow/config"
 )
@@ -34,11 +36,26 @@ func (d *devRun) welcome(at listeners, generated []string) {
 			d.say("  %-12s the secret of %s", p.title, p.variable)
 		}
 	}
-	d.say("  Others       on once the variable of their secret is set: hookflow providers list")
+	d.say("  Others       %s: hookflow providers list", others(d.config))
 	d.say("\nSend a first event from another terminal, and look at it:\n")
 	d.say("  bin/hookflow send stripe checkout.session.completed")
 	d.say("  bin/hookflow events list\n")
 	d.say("Ctrl-C drains and stops. The state stays in %s.", d.config.DataDir)
+}
+
+// others names the sources that are on beside those three.
+func others(c config.Config) string {
+	_, on, _ := sources(c) // what is wrong with them has been said
+	var names []string
+	for _, name := range slices.Sorted(maps.Keys(on)) {
+		if on[name] && !slices.Contains([]string{"stripe", "twilio", "vapi"}, name) {
+			names = append(names, name)
+		}
+	}
+	if len(names) == 0 {
+		return "on once the variable of their secret is set"
+	}
+	return strings.Join(names, ", ") + "; more once the variable of their secret is set"
 }
 
 func portOf(address string) int {
