@@ -245,7 +245,7 @@ func (p *Plivo) Answer(e *event.Event) *Answer {
 	switch e.Type {
 	case plivoCallIncoming, plivoCallOutgoing, plivoCallGoesOn:
 		return &Answer{ContentType: "application/xml", Body: []byte("<Response></Response>"),
-			Warning: "a call was answered with an empty document: its instructions cannot be computed yet, so it ends"}
+			Warning: "a call was answered with an empty document: no route replies to it, so it ends"}
 	}
 	return &Answer{}
 }
@@ -282,7 +282,7 @@ var plivoKind = Kind{
 	Type: "`message.<Status>`, `message.received`, `call.<CallStatus>`, `call.incoming`, `call.outgoing`, `call.continue`",
 	Notes: []string{
 		"No time is signed and nothing stands between the parameters: ids of another shape, and ids outside their place, are refused.",
-		"A request for the instructions of a call is answered with an empty document, **a placeholder** until answers are computed.",
+		"A request for the instructions of a call is answered with an empty document where no [route replies](replies.md) to it.",
 		"Version 2 of the signature covers nothing of the event: the scheme plivo-v2 needs allow_weak.",
 	},
 	Samples: plivoSamples,

@@ -20,7 +20,7 @@ type vapiResult struct {
 	Error      string `json:"error"`
 }
 
-// Answer replies to the three requests whose failure a caller would notice, until replies are computed; every other type
+// Answer replies to the three requests whose failure a caller would notice, where no route computes a reply; every other type
 // gets nil. It reads the event's masked body, in which ids and names of tool calls are as they came.
 func (v *Vapi) Answer(e *event.Event) *Answer {
 	switch e.Type {
@@ -28,10 +28,10 @@ func (v *Vapi) Answer(e *event.Event) *Answer {
 		return answerToolCalls(e.Body)
 	case "assistant-request":
 		return jsonAnswer(map[string]string{"error": vapiAssistantError},
-			"assistant-request was answered with an error: no assistant can be chosen yet, so the caller hears a refusal")
+			"assistant-request was answered with an error: no route replies to it, so the caller hears a refusal")
 	case "campaign.predial":
 		return jsonAnswer(map[string]bool{"eligible": false},
-			"campaign.predial was answered with eligible false: eligibility cannot be decided yet, so nobody is dialled")
+			"campaign.predial was answered with eligible false: no route replies to it, so nobody is dialled")
 	}
 	return nil
 }
@@ -42,7 +42,7 @@ func answerToolCalls(body []byte) *Answer {
 		results = append(results, vapiResult{ToolCallID: call.id, Name: call.name, Error: vapiToolError})
 	}
 	return jsonAnswer(map[string]any{"results": results},
-		"tool-calls was answered with an error for each call: results cannot be computed yet")
+		"tool-calls was answered with an error for each call: no route replies to it")
 }
 
 // toolCallsIn reads the calls of a body that Identify accepted; of any other, none.

@@ -87,7 +87,9 @@ type receipt struct {
 	outcome, id, key string
 	// answer is the provider's own reply, where it is not the JSON of the contract.
 	answer string
-	took   time.Duration
+	// how says what became of a computed answer: computed, late or failed; empty where no route replies.
+	how  string
+	took time.Duration
 	// problem is one sentence when the request failed.
 	problem string
 }
@@ -121,6 +123,7 @@ func (p *poster) read(answer *http.Response, body []byte, s *signed) *receipt {
 		status:  answer.StatusCode,
 		outcome: answer.Header.Get("Hookflow-Outcome"),
 		id:      answer.Header.Get("Hookflow-Event-Id"),
+		how:     answer.Header.Get("Hookflow-Answer"),
 	}
 	if got.outcome == "" {
 		got.problem = p.target.Host + " answered " + strconv.Itoa(got.status) + " without an outcome; is it hookflow?"

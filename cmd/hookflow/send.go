@@ -118,6 +118,9 @@ func listSamples(env environment, args []string) error {
 	return nil
 }
 
+// spoken are what people call a sample, where its name is another.
+var spoken = map[string]map[string]string{"twilio": {"sms": "message.received", "message": "message.received", "call": "call.incoming", "voice": "call.incoming"}}
+
 func checkType(setup providers.Setup, name string) error {
 	provider, known := setup.Name, samples.ListOf(setup.Kind)
 	if slices.Contains(known, name) {
@@ -160,6 +163,7 @@ func newSending(env environment, provider, name string, flags sendFlags) (*sendi
 	if err != nil {
 		return nil, err
 	}
+	name = cmp.Or(spoken[setup.Kind.Name][name], name)
 	if err := checkType(setup, name); err != nil {
 		return nil, err
 	}
@@ -229,7 +233,10 @@ func (s *sending) sendOne(ctx context.Context) error {
 	}
 	fmt.Fprintf(s.env.stdout, "%d %s in %d ms\n", got.status, got.outcome, got.took.Milliseconds())
 	fmt.Fprintf(s.env.stdout, "id   %s\nkey  %s\n", got.id, got.key)
-	if got.answer != "" {
+	switch {
+	case got.how != "":
+		fmt.Fprintf(s.env.stdout, "answered to %s (%s): %s\n", s.provider, got.how, cmp.Or(got.answer, "nothing"))
+	case got.answer != "":
 		fmt.Fprintf(s.env.stdout, "answered to %s: %s\n", s.provider, got.answer)
 	}
 	if got.outcome == "ignored" {
