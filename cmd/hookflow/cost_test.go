@@ -10,6 +10,7 @@ import (
 	"net"
 	"net/http"
 	"os"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -172,14 +173,7 @@ func TestCostOfAnEvent(t *testing.T) {
 			trips := p.statements.Take()
 			require.Len(t, trips[:len(trips)-1], c.trips, "beside that of Find in this test: %s", strings.Join(trips, "\n--\n"))
 
-			tasks := 0
-			for history := p.temporal.GetWorkflowHistory(t.Context(), d.WorkflowID, *d.RunID, true, enums.HISTORY_EVENT_FILTER_TYPE_ALL_EVENT); history.HasNext(); {
-				e, err := history.Next()
-				require.NoError(t, err)
-				if e.EventType == enums.EVENT_TYPE_WORKFLOW_TASK_STARTED {
-					tasks++
-				}
-			}
+			tasks := p.tasks(t, d)
 			run, err := p.temporal.DescribeWorkflowExecution(t.Context(), d.WorkflowID, *d.RunID)
 			require.NoError(t, err)
 			t.Logf("%s: %d history events, %d bytes, %d workflow tasks, %d round trips", c.name,
@@ -189,4 +183,44 @@ func TestCostOfAnEvent(t *testing.T) {
 			require.LessOrEqual(t, run.WorkflowExecutionInfo.HistorySizeBytes, c.bytes)
 		})
 	}
+}
+
+// tasks counts the workflow tasks of an event's run.
+func (p *inProcess) tasks(t *testing.T, d event.Detail) (n int) {
+	t.Helper()
+	for history := p.temporal.GetWorkflowHistory(t.Context(), d.WorkflowID, *d.RunID, true, enums.HISTORY_EVENT_FILTER_TYPE_ALL_EVENT); history.HasNext(); {
+		e, err := history.Next()
+		require.NoError(t, err)
+		if e.EventType == enums.EVENT_TYPE_WORKFLOW_TASK_STARTED {
+			n++
+		}
+	}
+	return n
+}
+
+// What an event whose sender waits costs, with no step beside the one that answers. None of the round trips but the first
+// is before the answer.
+func TestCostOfAReply(t *testing.T) {
+	t.Parallel()
+	p, _ := startDesk(t)
+	for n := range 3 {
+		p.toolCall(t, fmt.Sprint("warm-", n), "lookup")
+		p.final(t, fmt.Sprintf("vapi:warm-%d:tool-calls:tc_1", n))
+	}
+	testkit.Eventually(t, func() bool { return len(p.statements.Take()) == 0 }, "the process does not come to rest")
+	p.toolCall(t, "call", "lookup")
+	const key = "vapi:call:tool-calls:tc_1"
+	testkit.Eventually(t, func() bool {
+		return testkit.Query[bool](t, p.config.DatabaseURL, `SELECT status = 'completed' FROM webhook_events WHERE id = $1`, event.ID(key))
+	}, "the event is not completed")
+	trips := slices.DeleteFunc(p.statements.Take(), func(sql string) bool { // a look of the relay, which the row is held from, and of reconcile
+		return strings.Contains(sql, "SET lease_until = $4") || strings.Contains(sql, "original_run_id IS NOT NULL AND run_id IS NOT NULL")
+	})
+	require.Len(t, trips, 3, strings.Join(trips, "\n--\n"))
+	d, err := p.store.Find(t.Context(), event.ID(key))
+	require.NoError(t, err)
+	run, err := p.temporal.DescribeWorkflowExecution(t.Context(), d.WorkflowID, *d.RunID)
+	require.NoError(t, err)
+	require.EqualValues(t, 15, run.WorkflowExecutionInfo.HistoryLength)
+	require.Equal(t, 2, p.tasks(t, d))
 }
