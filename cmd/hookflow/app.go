@@ -93,29 +93,9 @@ func assemble(ctx context.Context, p plan) (*app, error) {
 		Routed: a.routes.Routed, ReplyUpdate: workflows.Reply, EagerStart: a.eager.allowed.Load, EventsURL: eventsURL(p.config), Now: p.now, Log: a.log, Metrics: a.telemetry.Intake,
 	})
 	if p.worker {
-		a.worker = &worker.Config{
-			Temporal: a.temporal, Store: a.store, Handlers: handlers, Now: p.now, Log: a.log, Steps: a.telemetry.Steps.Attempted, Answer: providers.ReplyOf,
-			Panicked: a.telemetry.CaptureWorkPanic,
-			Mirror: &activities.Mirror{
-				Store: a.store, Plan: a.routes.Plan, Now: p.now, Log: a.log, Begun: a.intake.Begun, Failed: a.telemetry.CaptureFinalFailure,
-				Metrics: a.telemetry.Steps,
-			},
-			Housekeeping: &activities.Housekeeping{
-				Store: a.store, Temporal: a.temporal, Namespace: p.temporal.Namespace, WorkflowTypes: workflows.Names(), Now: p.now, Log: a.log,
-				Retention: p.config.PayloadRetention, Failed: a.telemetry.CaptureFinalFailure,
-				Ended: worker.Ended(a.temporal, p.temporal.Logger),
-			},
-		}
+		a.worker = a.work(p, handlers)
 	}
-	options := api.Options{
-		Accepter: a.intake, Ask: a.routes.Ask, Replier: a.intake, Sources: made, PublicURL: p.config.PublicURL,
-		Ledger: ledger{a.store}, Repairs: repairs{a.store, a.intake, a.log, p.now}, Replays: replays{a.store, a.log, p.now},
-		Destinations: destinations{a.store, a.temporal, p.temporal.Namespace, a.routes.Destinations, a.log, p.now},
-		Tokens:       apiTokens(p.config), Ready: a.ready, TemporalURL: runURL(p.temporalUI, p.temporal.Namespace),
-		Scrape: a.telemetry.Metrics(), Metrics: a.telemetry.Door, Log: a.log, Now: p.now,
-		OnError: a.telemetry.CaptureError, Middleware: a.telemetry.Gin(),
-		OnPanic: func(ctx context.Context, value any, _ []byte) { a.telemetry.CapturePanic(ctx, value) },
-	}
+	options := a.doorOptions(p, made)
 	if p.api {
 		a.door = api.New(options)
 		a.ops = a.door
@@ -124,6 +104,36 @@ func assemble(ctx context.Context, p plan) (*app, error) {
 		a.ops = api.New(options)
 	}
 	return a, nil
+}
+
+// work is what the process's worker works with.
+func (a *app) work(p plan, handlers worker.Handlers) *worker.Config {
+	return &worker.Config{
+		Temporal: a.temporal, Store: a.store, Handlers: handlers, Now: p.now, Log: a.log, Steps: a.telemetry.Steps.Attempted, Answer: providers.ReplyOf,
+		Panicked: a.telemetry.CaptureWorkPanic,
+		Mirror: &activities.Mirror{
+			Store: a.store, Plan: a.routes.Plan, Now: p.now, Log: a.log, Begun: a.intake.Begun, Failed: a.telemetry.CaptureFinalFailure,
+			Metrics: a.telemetry.Steps,
+		},
+		Housekeeping: &activities.Housekeeping{
+			Store: a.store, Temporal: a.temporal, Namespace: p.temporal.Namespace, WorkflowTypes: workflows.Names(), Now: p.now, Log: a.log,
+			Retention: p.config.PayloadRetention, Failed: a.telemetry.CaptureFinalFailure,
+			Ended: worker.Ended(a.temporal, p.temporal.Logger),
+		},
+	}
+}
+
+// doorOptions is what the process's doors are built from.
+func (a *app) doorOptions(p plan, made map[string]providers.Source) api.Options {
+	return api.Options{
+		Accepter: a.intake, Ask: a.routes.Ask, Replier: a.intake, Sources: made, PublicURL: p.config.PublicURL,
+		Ledger: ledger{a.store}, Repairs: repairs{a.store, a.intake, a.log, p.now}, Replays: replays{a.store, a.log, p.now},
+		Destinations: destinations{a.store, a.temporal, p.temporal.Namespace, a.routes.Destinations, a.log, p.now},
+		Tokens:       apiTokens(p.config), Ready: a.ready, TemporalURL: runURL(p.temporalUI, p.temporal.Namespace),
+		Scrape: a.telemetry.Metrics(), Metrics: a.telemetry.Door, Log: a.log, Now: p.now,
+		OnError: a.telemetry.CaptureError, Middleware: a.telemetry.Gin(),
+		OnPanic: func(ctx context.Context, value any, _ []byte) { a.telemetry.CapturePanic(ctx, value) },
+	}
 }
 
 // eventsURL is where the operators' half answers for events, as far as that can be told before it listens.
