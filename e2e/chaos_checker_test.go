@@ -70,8 +70,12 @@ func (c *chaos) temporalRuns() map[string][]temporalRun {
 	c.t.Helper()
 	runs := map[string][]temporalRun{}
 	request := &workflowservice.ListWorkflowExecutionsRequest{Query: eventRuns, PageSize: 1000}
-	for {
+	for began := time.Now(); ; {
 		page, err := c.temporal.ListWorkflow(c.t.Context(), request)
+		if err != nil && time.Since(began) < patience { // a server that comes back from an outage has more to do than to list
+			<-time.After(time.Second)
+			continue
+		}
 		require.NoError(c.t, err)
 		for _, run := range page.Executions {
 			id := run.Execution.WorkflowId
