@@ -42,6 +42,7 @@ func (in *Intake) since(t time.Time) time.Duration {
 func (in *Intake) relay(ctx context.Context) {
 	tick := time.NewTicker(relayEvery)
 	defer tick.Stop()
+	failing := complaint{log: in.Log, now: in.Now, sentence: "the relay could not read the ledger"}
 	for {
 		select {
 		case <-ctx.Done():
@@ -53,8 +54,8 @@ func (in *Intake) relay(ctx context.Context) {
 		if !in.ledger.closed() || !in.temporal.closed() && !in.queues.empty() {
 			continue
 		}
-		if err := in.relayOnce(ctx); err != nil && ctx.Err() == nil {
-			in.Log.Warn("the relay could not read the ledger", "error", err)
+		if err := in.relayOnce(ctx); ctx.Err() == nil {
+			failing.about(err)
 		}
 	}
 }

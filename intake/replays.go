@@ -24,12 +24,13 @@ const (
 // the lock on a replay's row keeps them apart.
 func (in *Intake) advanceReplays(ctx context.Context) {
 	resting := map[string]time.Time{}
+	failing := complaint{log: in.Log, now: in.Now, sentence: "a replay could not go on"}
 	every(ctx, replayEvery, func() {
 		if !in.ledger.closed() {
 			return
 		}
-		if err := in.advanceReplaysOnce(ctx, resting); err != nil && ctx.Err() == nil {
-			in.Log.Warn("a replay could not go on", "error", err)
+		if err := in.advanceReplaysOnce(ctx, resting); ctx.Err() == nil {
+			failing.about(err)
 		}
 	})
 }
