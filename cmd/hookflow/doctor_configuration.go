@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -66,7 +67,7 @@ func (p *patient) examineSecrets() []finding {
 			rotating = append(rotating, name)
 		}
 	}
-	found := []finding{fine("secrets", "set: %s", strings.Join(set, ", "))}
+	found := []finding{fine("secrets", "set: %s", cmp.Or(strings.Join(set, ", "), "none"))}
 	if rotating != nil {
 		found[0].Detail += "; the old one of " + strings.Join(rotating, ", ") + " can go once its sender signs with the new one"
 	}
