@@ -45,6 +45,7 @@ var parts = []struct {
 	{"intake", (*bench).intake},
 	{"completed", (*bench).completed},
 	{"burst", (*bench).burst},
+	{"replies", (*bench).replies},
 	{"queries", (*bench).queries},
 	{"counts", (*bench).counts},
 }
