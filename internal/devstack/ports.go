@@ -30,13 +30,22 @@ type PortTakenError struct {
 func (e *PortTakenError) Error() string {
 	by := "another process (which one cannot be told without more rights)"
 	if e.PID > 0 {
-		by = fmt.Sprintf("process %d (%s)", e.PID, e.Command)
+		by = fmt.Sprintf("process %d (%s)", e.PID, shortCommand(e.Command))
 	}
 	msg := fmt.Sprintf("port %d, wanted for %s, is taken by %s", e.Port, e.Server, by)
 	if e.Variable != "" {
 		msg += fmt.Sprintf("; stop it, or set %s to another port", e.Variable)
 	}
 	return msg
+}
+
+// shortCommand is the beginning of a command line: Temporal's takes a page.
+func shortCommand(command string) string {
+	const most = 100
+	if runes := []rune(command); len(runes) > most {
+		return string(runes[:most]) + "…"
+	}
+	return command
 }
 
 // CheckPort returns a *PortTakenError if 127.0.0.1:port is in use. Server and variable are only for the message. Port 0
