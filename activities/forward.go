@@ -62,8 +62,13 @@ func (f *Forward) Post(ctx context.Context, e event.Event, to routing.Forward) (
 
 // Ask sends the event as Post does, and returns what the endpoint answered: JSON as it is, other text as a JSON string, null
 // for an empty body. It is the forward of a reply. An answer that is larger than 64 KiB or breaks off is an UnusableAnswer,
-// and so is one that is neither.
-func (f *Forward) Ask(ctx context.Context, e event.Event, to routing.Forward) (json.RawMessage, error) {
+// and so is one that is neither. declared is a routing.Forward in JSON: a first attempt is made within the run itself, where
+// arguments are handed over as they are.
+func (f *Forward) Ask(ctx context.Context, e event.Event, declared json.RawMessage) (json.RawMessage, error) {
+	var to routing.Forward
+	if err := json.Unmarshal(declared, &to); err != nil {
+		return nil, temporal.NewNonRetryableApplicationError("the step does not say where to ask", notConfigured, nil)
+	}
 	answer, err := f.post(ctx, &e, to)
 	if err != nil {
 		return nil, err
