@@ -57,6 +57,9 @@ type inProcessOptions struct {
 	temporal  string // its address, "" for the tests' server
 }
 
+// withoutHousekeeping is for tests that count: what reconcile asks every 20 s is no event's.
+func withoutHousekeeping(a *app) { a.worker.Housekeeping = nil }
+
 // atIntervals tells the statements that are made whatever arrives: the looks of the relay (with a claim, when one falls into
 // the moment before a start), of the replays, of the destinations and of reconcile, and the count of the backlog.
 var atIntervals = []string{
@@ -167,7 +170,7 @@ func TestCostOfAnEvent(t *testing.T) {
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			t.Parallel()
-			p := startInProcess(t, c.routes)
+			p := startInProcessWith(t, c.routes, inProcessOptions{change: withoutHousekeeping})
 			for n := range 3 { // the first ones prepare the statements
 				p.send(t, n)
 			}

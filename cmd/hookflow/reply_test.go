@@ -104,7 +104,7 @@ func (p *inProcess) final(t *testing.T, key string) event.Detail {
 
 func startDesk(t *testing.T) (*inProcess, *desk) {
 	d := &desk{}
-	return startInProcessWith(t, replyRoutes, inProcessOptions{handlers: worker.Handlers{"desk": d}}), d
+	return startInProcessWith(t, replyRoutes, inProcessOptions{handlers: worker.Handlers{"desk": d}, change: withoutHousekeeping}), d
 }
 
 func TestReply(t *testing.T) {
