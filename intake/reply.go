@@ -218,7 +218,8 @@ func (in *Intake) unanswered(e *event.Event, err error) error {
 	switch {
 	case errors.As(err, &application):
 		in.temporal.report(nil)
-		in.Log.Warn("an answer could not be computed", "key", e.Key(), "error", err)
+		// What a handler says may quote the event: it is on the timeline, its type alone in the log.
+		in.Log.Warn("an answer could not be computed", e.Attrs(), "error_type", application.Type())
 		return event.ErrNoAnswer
 	case closed(err):
 		in.temporal.report(nil)
