@@ -154,7 +154,7 @@ func TestChaosBurst(t *testing.T) {
 	s := c.serve()
 	to := at(s)
 	c.persist(to, c.checkout())
-	burst := c.checkoutsOf(scaled(120, 9000))
+	burst := c.checkoutsOf(scaled(120, 15_000))
 	posted := make(chan struct{})
 	go func() {
 		defer close(posted)
