@@ -1,6 +1,9 @@
 package event
 
-import "encoding/json"
+import (
+	"encoding/json"
+	"time"
+)
 
 // GenerationMemo names the memo of a run that holds its generation, where that is not 0.
 const GenerationMemo = "generation"
@@ -20,7 +23,7 @@ type Run struct {
 	Generation    int    `json:"generation,omitempty"`
 }
 
-// StepEnd is how a step of a run ended.
+// StepEnd is how a step of a run ended. It is recorded in histories, where those of older runs have no times.
 type StepEnd struct {
 	Step      string          `json:"step"`
 	Status    Status          `json:"status"`
@@ -29,4 +32,7 @@ type StepEnd struct {
 	Result    json.RawMessage `json:"result,omitempty"`
 	// Late says that Result is an answer which was there too late.
 	Late bool `json:"late,omitempty"`
+	// When the run came to the step, and when the step ended, by the run's clock.
+	StartedAt  time.Time `json:"started_at,omitzero"`
+	FinishedAt time.Time `json:"finished_at,omitzero"`
 }

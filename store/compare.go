@@ -63,12 +63,13 @@ SELECT (SELECT count(*) FROM jsonb_to_recordset($4::jsonb) AS o (step text, stat
 		WHERE s.event = e.id AND s.step = o.step AND s.epoch = $5 AND s.status = 'completed'))
 FROM webhook_events e WHERE id = $1 AND generation = $2 AND status = $3::webhook_status FOR UPDATE`
 	mendSteps = `
-INSERT INTO event_steps AS s (event, step, epoch, status, attempts, error, error_type, finished_at, result)
-SELECT $1, o.step, $2, o.status::webhook_status, 1, o.error, o.error_type, $3, o.result
-FROM jsonb_to_recordset($4::jsonb) AS o (step text, status text, error text, error_type text, result jsonb)
+INSERT INTO event_steps AS s (event, step, epoch, status, attempts, error, error_type, started_at, finished_at, result)
+SELECT $1, o.step, $2, o.status::webhook_status, 1, o.error, o.error_type, o.started_at, coalesce(o.finished_at, $3), o.result
+FROM jsonb_to_recordset($4::jsonb) AS o (step text, status text, error text, error_type text,
+	started_at timestamptz, finished_at timestamptz, result jsonb)
 ON CONFLICT (event, step, epoch) DO UPDATE SET
 	status = excluded.status, error = excluded.error, error_type = excluded.error_type,
-	finished_at = coalesce(s.finished_at, excluded.finished_at), result = coalesce(s.result, excluded.result),
+	started_at = least(s.started_at, excluded.started_at), finished_at = coalesce(s.finished_at, excluded.finished_at), result = coalesce(s.result, excluded.result),
 	attempts = greatest(s.attempts, 1)
 WHERE (s.status, s.error_type) IS DISTINCT FROM (excluded.status, excluded.error_type)`
 	mendRow = `

@@ -90,19 +90,22 @@ type Ending struct {
 	Steps     []event.StepEnd
 }
 
-// A step that Once completed in its effect's own transaction is left as it is. An end that is changed (the run was reset)
+// A step that Once completed in its effect's own transaction is left as it is. Runs that began under an earlier version do
+// not say when their steps ended: Finish's time stands for it then. An end that is changed (the run was reset)
 // stays on the timeline.
 const finishRun = `
 WITH moved AS (
 	SELECT id FROM webhook_events WHERE id = $1 AND generation = $2 AND original_run_id = $3 AND status <> $4::webhook_status
 ), ended AS (` + writeEnds + `
 ), steps AS (
-	INSERT INTO event_steps AS s (event, step, epoch, status, attempts, error, error_type, finished_at, result)
-	SELECT $1, o.step, $8, o.status::webhook_status, 1, o.error, o.error_type, $7, o.result
-	FROM jsonb_to_recordset($9::jsonb) AS o (step text, status text, error text, error_type text, result jsonb)
+	INSERT INTO event_steps AS s (event, step, epoch, status, attempts, error, error_type, started_at, finished_at, result)
+	SELECT $1, o.step, $8, o.status::webhook_status, 1, o.error, o.error_type, o.started_at, coalesce(o.finished_at, $7), o.result
+	FROM jsonb_to_recordset($9::jsonb) AS o (step text, status text, error text, error_type text,
+		started_at timestamptz, finished_at timestamptz, result jsonb)
 	WHERE EXISTS (SELECT FROM webhook_events WHERE id = $1 AND generation = $2 AND original_run_id = $3)
 	ON CONFLICT (event, step, epoch) DO UPDATE SET
-		status = excluded.status, error = excluded.error, error_type = excluded.error_type, finished_at = excluded.finished_at,
+		status = excluded.status, error = excluded.error, error_type = excluded.error_type,
+		started_at = least(s.started_at, excluded.started_at), finished_at = excluded.finished_at,
 		result = coalesce(excluded.result, s.result),
 		attempts = s.attempts + CASE WHEN excluded.status = 'completed' THEN 1 ELSE 0 END
 	WHERE s.status <> 'completed'

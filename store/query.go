@@ -229,8 +229,15 @@ FROM webhook_events e LEFT JOIN webhook_bodies b USING (id) LEFT JOIN webhook_pa
 	LEFT JOIN plans ON plans.id = e.plan_id
 WHERE e.id = $1`
 
-const findSteps = `SELECT step, epoch, status::text, attempts, error, error_type, started_at, finished_at, result
-FROM event_steps WHERE event = $1 ORDER BY epoch, coalesce(started_at, finished_at), step`
+// In the order of the newest run's plan; what an older one had beside it comes after, by time.
+const findSteps = `SELECT s.step, s.epoch, s.status::text, s.attempts, s.error, s.error_type, s.started_at, s.finished_at, s.result
+FROM event_steps s LEFT JOIN (
+	SELECT planned ->> 'name' AS step, place
+	FROM webhook_events e JOIN plans ON plans.id = e.plan_id
+	CROSS JOIN jsonb_array_elements(plans.plan -> 'steps') WITH ORDINALITY AS p (planned, place)
+	WHERE e.id = $1
+) p USING (step)
+WHERE s.event = $1 ORDER BY s.epoch, p.place, coalesce(s.started_at, s.finished_at), s.step`
 
 // Find returns everything the ledger knows about the event with this uuid, or event.ErrNotFound.
 func (s *Store) Find(ctx context.Context, id string) (event.Detail, error) {

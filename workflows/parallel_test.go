@@ -76,6 +76,26 @@ func TestParallel_sideBySide(t *testing.T) {
 	require.InDelta(t, 2*time.Hour, s.Now().Sub(began), float64(time.Minute), "two waits of an hour, side by side")
 }
 
+// Each says when it ended itself, not when the last of them did.
+func TestParallel_eachEndsAtItsOwnTime(t *testing.T) {
+	t.Parallel()
+	s := group(t, parallel(step(policy)), func(step string, attempt int) error {
+		if step == "first" && attempt < 4 || step == "third" && attempt < 3 {
+			return errors.New("not yet") // after 1, 2 and 4 s; the first attempt of the third is inline
+		}
+		return nil
+	})
+	began := s.Now()
+	s.ExecuteWorkflow(workflows.Stripe, ref("stripe"), nil)
+	require.NoError(t, s.GetWorkflowError())
+	for i, want := range []struct{ started, finished float64 }{{0, 7}, {0, 0}, {0, 1}, {7, 7}} {
+		end := s.finished[0].Steps[i]
+		require.InDelta(t, want.started, end.StartedAt.Sub(began).Seconds(), 0.5, end.Step)
+		require.InDelta(t, want.finished, end.FinishedAt.Sub(began).Seconds(), 0.5, end.Step)
+		require.Equal(t, time.UTC, end.FinishedAt.Location())
+	}
+}
+
 func TestParallel_aFailureAwaitsTheOthers(t *testing.T) {
 	t.Parallel()
 	for name, c := range map[string]struct {

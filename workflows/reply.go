@@ -25,9 +25,7 @@ type reply struct {
 	question question // the one that came
 	begun    bool     // it is being computed
 	done     bool
-	late     bool
-	result   json.RawMessage // an event.Reply
-	err      error
+	outcome  // its result is an event.Reply
 }
 
 // question is an event.Question with its step read.
@@ -57,9 +55,9 @@ func (r *reply) update(ctx workflow.Context, q question) (told, error) {
 		r.question = q
 		// Within the workflow task: an activity task of its own would cost the sender some 100 ms.
 		q.Step.Inline = q.Step.TaskQueue == ""
-		_, err = r.compute(ctx, q.Event, q.Step, 0, q.Until)
+		err = r.compute(ctx, q.Event, q.Step, 0, q.Until).err
 	} else {
-		_, err = r.wait(ctx)
+		err = r.wait(ctx).err
 	}
 	return told{r.result, r.late}, err
 }
@@ -99,32 +97,34 @@ func (r *reply) first(ctx workflow.Context, e event.Event, packed []byte) (event
 func (r *reply) deliver(ctx workflow.Context) error { return workflow.Sleep(ctx, time.Millisecond) }
 
 // planned performs the step of the plan that answers, and lets the answer go to those who wait for it.
-func (r *reply) planned(ctx workflow.Context, input event.Event, step routing.Step, epoch int) (json.RawMessage, error) {
-	result, err := r.compute(ctx, input, step, epoch, time.Time{})
+func (r *reply) planned(ctx workflow.Context, input event.Event, step routing.Step, epoch int) outcome {
+	o := r.compute(ctx, input, step, epoch, time.Time{})
 	if !workflow.AllHandlersFinished(ctx) {
 		_ = r.deliver(ctx) // cancelled: nothing is left to wait for
 	}
-	return result, err
+	return o
 }
 
 // compute performs the step that answers, unless that was done or is under way. An answer after until is late: the sender
 // was told the fallback. The zero time is never late.
-func (r *reply) compute(ctx workflow.Context, input event.Event, step routing.Step, epoch int, until time.Time) (json.RawMessage, error) {
+func (r *reply) compute(ctx workflow.Context, input event.Event, step routing.Step, epoch int, until time.Time) outcome {
 	if r.begun {
 		return r.wait(ctx)
 	}
 	r.begun = true
-	r.result, r.err = perform(ctx, input, step, epoch)
-	r.late = r.err == nil && !until.IsZero() && workflow.Now(ctx).After(until)
+	r.outcome = timed(ctx, input, step, epoch)
+	r.late = r.err == nil && !until.IsZero() && r.ended.After(until)
 	r.done = true
-	return r.result, r.err
+	return r.outcome
 }
 
-func (r *reply) wait(ctx workflow.Context) (json.RawMessage, error) {
+// wait returns the answer that another computes.
+func (r *reply) wait(ctx workflow.Context) outcome {
 	if err := workflow.Await(ctx, func() bool { return r.done }); err != nil {
-		return nil, err
+		now := workflow.Now(ctx)
+		return outcome{err: err, began: now, ended: now}
 	}
-	return r.result, r.err
+	return r.outcome
 }
 
 // over tells those who still wait that there is no answer, and returns once each has heard its own.

@@ -18,7 +18,7 @@ import (
 // performAll runs the steps of a stage side by side until each has ended: a failure ends the run, but not what is under
 // way beside it. It notes their ends, and returns the first failure, both in the order of the plan.
 func performAll(ctx workflow.Context, e event.Event, stage []routing.Step, reply *reply, end *routing.FinishInput) error {
-	results, failures := make([]json.RawMessage, len(stage)), make([]error, len(stage))
+	outcomes := make([]outcome, len(stage))
 	underWay := workflow.NewWaitGroup(ctx)
 	workflow.SetCurrentDetails(ctx, workingOn(stage))
 	for i, step := range stage {
@@ -29,19 +29,18 @@ func performAll(ctx workflow.Context, e event.Event, stage []routing.Step, reply
 		workflow.Go(ctx, func(ctx workflow.Context) {
 			defer underWay.Done()
 			if step.Reply {
-				results[i], failures[i] = reply.planned(ctx, e.Ref(), step, end.Epoch)
+				outcomes[i] = reply.planned(ctx, e.Ref(), step, end.Epoch)
 				return
 			}
-			results[i], failures[i] = perform(ctx, e.Ref(), step, end.Epoch)
+			outcomes[i] = timed(ctx, e.Ref(), step, end.Epoch)
 		})
 	}
 	underWay.Wait(ctx)
 	var first error
 	for i, step := range stage {
 		if !step.Done {
-			note(end, step, results[i], failures[i])
-			end.Steps[len(end.Steps)-1].Late = step.Reply && reply.late
-			first = cmp.Or(first, failures[i])
+			note(end, step, outcomes[i])
+			first = cmp.Or(first, outcomes[i].err)
 		}
 	}
 	return first
@@ -56,6 +55,22 @@ func workingOn(stage []routing.Step) string {
 		}
 	}
 	return "Working on " + strings.Join(names, ", ") + "."
+}
+
+// outcome is what came of a step, and from when to when the run was at it.
+type outcome struct {
+	result       json.RawMessage
+	err          error
+	began, ended time.Time
+	late         bool // result is an answer that came after its deadline
+}
+
+// timed performs a step and looks at the clock: of steps side by side each ends at its own time.
+func timed(ctx workflow.Context, input event.Event, step routing.Step, epoch int) outcome {
+	o := outcome{began: workflow.Now(ctx)}
+	o.result, o.err = perform(ctx, input, step, epoch)
+	o.ended = workflow.Now(ctx)
+	return o
 }
 
 // perform runs one step until it completes or fails for good, and returns its result as JSON. An outage of the ledger
@@ -156,11 +171,12 @@ func activityOptions(step routing.Step) workflow.ActivityOptions {
 }
 
 // note adds the end of a step to the end of the run; the first failure is the run's.
-func note(f *routing.FinishInput, step routing.Step, result json.RawMessage, failure error) {
-	end := event.StepEnd{Step: step.Name, Status: event.Completed, Result: result}
-	if failure != nil {
+func note(f *routing.FinishInput, step routing.Step, o outcome) {
+	end := event.StepEnd{Step: step.Name, Status: event.Completed, Result: o.result, Late: o.late,
+		StartedAt: o.began.UTC(), FinishedAt: o.ended.UTC()}
+	if o.err != nil {
 		end.Status, end.Result = event.Failed, nil
-		end.Error, end.ErrorType = describe(failure)
+		end.Error, end.ErrorType = describe(o.err)
 		if f.Status != event.Failed {
 			f.Status, f.Failed, f.Error, f.ErrorType = event.Failed, step.Name, end.Error, end.ErrorType
 		}

@@ -186,6 +186,10 @@ func TestStepsInOrder(t *testing.T) {
 	require.Error(t, s.GetWorkflowError())
 	end := s.finished[0]
 	require.Equal(t, "fails", end.Failed)
+	for i := range end.Steps {
+		require.False(t, end.Steps[i].FinishedAt.Before(end.Steps[i].StartedAt))
+		end.Steps[i].StartedAt, end.Steps[i].FinishedAt = time.Time{}, time.Time{}
+	}
 	require.Equal(t, []event.StepEnd{
 		{Step: "first", Status: event.Completed, Result: json.RawMessage(`{"made":"this"}`)},
 		{Step: "fails", Status: event.Failed, Error: "broken", ErrorType: ""},

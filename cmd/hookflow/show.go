@@ -74,10 +74,14 @@ func printSteps(w io.Writer, p palette, steps []event.StepRecord) {
 	if len(steps) == 0 {
 		return
 	}
-	fmt.Fprintf(w, "\n%-32s  %-10s  %8s  %-20s  %s\n", "STEP", "STATUS", "ATTEMPTS", "FINISHED", "ERROR")
+	fmt.Fprintf(w, "\n%-32s  %-10s  %8s  %-24s  %s\n", "STEP", "STATUS", "ATTEMPTS", "FINISHED", "ERROR")
 	for _, s := range steps {
-		fmt.Fprintf(w, "%-32s  %s  %8d  %-20s  %s\n",
-			shorten(printable(s.Step), 32), p.status(s.Status, statusWidth), s.Attempts, text(s.FinishedAt), shorten(text(s.Error), 60))
+		finished := "-"
+		if s.FinishedAt != nil {
+			finished = fineTime(*s.FinishedAt)
+		}
+		fmt.Fprintf(w, "%-32s  %s  %8d  %-24s  %s\n",
+			shorten(printable(s.Step), 32), p.status(s.Status, statusWidth), s.Attempts, finished, shorten(text(s.Error), 60))
 	}
 }
 

@@ -42,9 +42,12 @@ func printTimeline(w io.Writer, moments []event.Moment) {
 	}
 	fmt.Fprintf(w, "\n%-24s  %s\n", "TIME", "WHAT HAPPENED")
 	for _, m := range moments {
-		fmt.Fprintf(w, "%-24s  %s\n", m.At.UTC().Format("2006-01-02T15:04:05.000Z"), happened(m))
+		fmt.Fprintf(w, "%-24s  %s\n", fineTime(m.At), happened(m))
 	}
 }
+
+// fineTime is a time to the millisecond, where what happened within a second is told apart.
+func fineTime(t time.Time) string { return t.UTC().Format("2006-01-02T15:04:05.000Z") }
 
 // happened says what a moment was, in words.
 func happened(m event.Moment) string {

@@ -17,7 +17,8 @@ func TestShowTellsTheStory(t *testing.T) {
 	why, kind := "no\x1b[2Jroom", "Refused"
 	var out output
 	printDetail(&out, false, event.Detail{
-		Plan: json.RawMessage(`{"route":"checkouts","steps":[{"name":"a"},{"name":"b","group":1},{"name":"c","group":1}]}`),
+		Plan:  json.RawMessage(`{"route":"checkouts","steps":[{"name":"a"},{"name":"b","group":1},{"name":"c","group":1}]}`),
+		Steps: []event.StepRecord{{Step: "b", Status: event.Completed, Attempts: 1, FinishedAt: &at}, {Step: "c", Status: event.Processing}},
 		Timeline: []event.Moment{
 			{At: at, Kind: event.Received},
 			{At: at, Kind: event.AttemptFailed, Step: &step, Attempt: &attempt, DurationMS: &ms, Error: &why, ErrorType: &kind},
@@ -30,6 +31,7 @@ func TestShowTellsTheStory(t *testing.T) {
 		},
 	})
 	require.Contains(t, out.String(), "plan           a, then b + c\nroute          checkouts\n")
+	require.Contains(t, out.String(), "b                                 completed          1  2026-03-04T05:06:07.008Z  -\n")
 	_, story, _ := strings.Cut(out.String(), "WHAT HAPPENED\n")
 	story, _, _ = strings.Cut(story, "\n\n")
 	require.Equal(t, strings.ReplaceAll(`AT received
