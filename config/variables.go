@@ -193,7 +193,7 @@ func (v *variables) publicURL(name string) string {
 		return s
 	}
 	v.report(name, what, writePublicURL)
-	return ""
+	return s // it is set, so that nobody reports that it is not
 }
 
 const day = 24 * time.Hour

@@ -9,7 +9,8 @@ import (
 
 // Webhooks are what the environment holds for those who send webhooks, by the name of the variable.
 type Webhooks struct {
-	Secrets map[string][]string // the current ones
+	// Secrets are the current ones. Where what is set cannot be read, the variable is there with none.
+	Secrets map[string][]string
 	Options map[string]string
 }
 
@@ -20,7 +21,8 @@ func (c *Config) ReadWebhooks(getenv func(string) string, readFile func(string) 
 	v := &variables{getenv: getenv}
 	c.Webhooks = Webhooks{Secrets: map[string][]string{}, Options: map[string]string{}}
 	for _, name := range secrets {
-		if list := v.secretsOf(name, readFile); len(list) > 0 {
+		problems := len(v.problems)
+		if list := v.secretsOf(name, readFile); len(list) > 0 || len(v.problems) > problems {
 			c.Webhooks.Secrets[name] = list
 		}
 	}

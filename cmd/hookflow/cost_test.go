@@ -84,7 +84,7 @@ func startInProcessWith(t *testing.T, yaml string, o inProcessOptions) *inProces
 		require.NoError(t, os.WriteFile(file, []byte(yaml), 0o600))
 		variables["HOOKFLOW_CONFIG"] = file
 	}
-	c, err := loadConfig(config.Serve, func(name string) string { return variables[name] })
+	c, err := readConfig(config.Serve, func(name string) string { return variables[name] })
 	require.NoError(t, err)
 	tel, err := telemetry.Init(telemetry.Options{
 		Log: o.log, Traces: telemetry.Traces(c.Traces), SentryDSN: c.Sentry.DSN, TracesSampleRate: c.Sentry.TracesSampleRate, Secrets: c.Secrets(),

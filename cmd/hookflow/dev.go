@@ -122,7 +122,7 @@ func (d *devRun) configure() ([]string, error) {
 		return nil, err
 	}
 	d.getenv = config.Over(d.getenv, secrets)
-	d.config, err = loadConfig(config.Dev, d.getenv)
+	d.config, err = loadConfig(config.Dev, d.getenv, "")
 	return generated, err
 }
 

@@ -110,7 +110,7 @@ func examine(ctx context.Context, env environment) []finding {
 
 // read fills in what the environment says; in dev also what dev itself would.
 func (p *patient) read() error {
-	c, err := loadConfig(p.mode, p.getenv)
+	c, err := loadConfig(p.mode, p.getenv, "")
 	p.config = c
 	if p.mode == config.Dev && c.DatabaseURL == "" {
 		p.config.DatabaseURL = fmt.Sprintf("postgres://hookflow:hookflow@127.0.0.1:%d/hookflow?sslmode=disable", c.PostgresPort)

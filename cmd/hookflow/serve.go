@@ -15,7 +15,6 @@ import (
 
 	"hookflow/config"
 	"hookflow/migrations"
-	"hookflow/routing"
 	"hookflow/telemetry"
 
 	"github.com/spf13/cobra"
@@ -43,10 +42,7 @@ func newServeCommand(env environment) *cobra.Command {
 }
 
 func serve(ctx context.Context, env environment, only string, again <-chan struct{}) error {
-	c, err := loadConfig(config.Serve, env.getenv)
-	if made, _, _ := sources(c); len(made) == 0 && only != "worker" && err == nil {
-		err = errors.New("no provider has a secret; write: STRIPE_WEBHOOK_SECRET, or another that hookflow providers list names")
-	}
+	c, err := loadConfig(config.Serve, env.getenv, only)
 	if err != nil {
 		return failure("hookflow cannot start:\n%v", err)
 	}
@@ -86,16 +82,6 @@ func warnOfSchema(ctx context.Context, url string, log *slog.Logger) {
 	case err == nil && len(state.Missing) > 0:
 		log.Error("the schema is behind; run hookflow migrate up", "missing", state.Missing)
 	}
-}
-
-// loadConfig reads the environment and the routes, and reports what is wrong in both at once.
-func loadConfig(mode config.Mode, getenv func(string) string) (config.Config, error) {
-	c, err := config.Load(mode, getenv, os.ReadFile)
-	err = errors.Join(err, readWebhooks(&c, getenv))
-	if _, problems := routing.Parse(c.FileName, c.File); problems != nil {
-		err = errors.Join(err, problems)
-	}
-	return c, err
 }
 
 func (a *app) announce(at listeners) {

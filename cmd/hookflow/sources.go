@@ -3,8 +3,6 @@ package main
 import (
 	"errors"
 	"fmt"
-	"os"
-	"slices"
 
 	"hookflow/api"
 	"hookflow/config"
@@ -13,14 +11,14 @@ import (
 )
 
 // sources makes the providers that have a secret, under their own names. on holds every known name, false for those
-// that are off. The error joins what is wrong with the sections of the file and with the settings of each.
+// that are off; one whose secrets could not be read is on, and not made. The error joins what is wrong with the sections of the file and with the settings of each.
 func sources(c config.Config) (made map[string]providers.Source, on map[string]bool, err error) {
 	made, on = map[string]providers.Source{}, map[string]bool{}
 	setups, err := providers.Setups(c.FileName, c.File)
 	wrong := []error{err}
 	for _, s := range setups {
-		secrets := c.Webhooks.Secrets[s.Variable]
-		if on[s.Name] = len(secrets) > 0; !on[s.Name] {
+		secrets, set := c.Webhooks.Secrets[s.Variable]
+		if on[s.Name] = set; len(secrets) == 0 {
 			continue
 		}
 		source, err := s.Make(secrets, func(variable string) string { return c.Webhooks.Options[variable] })
@@ -38,18 +36,6 @@ func sources(c config.Config) (made map[string]providers.Source, on map[string]b
 		}
 	}
 	return made, on, errors.Join(wrong...)
-}
-
-// readWebhooks reads the secrets and settings that the sources of c's file name.
-func readWebhooks(c *config.Config, getenv func(string) string) error {
-	setups, err := providers.Setups(c.FileName, c.File)
-	var secrets, options []string
-	for _, s := range setups {
-		variable, more := s.Variables()
-		secrets, options = append(secrets, variable), append(options, more...)
-	}
-	slices.Sort(secrets)
-	return errors.Join(err, c.ReadWebhooks(getenv, os.ReadFile, slices.Compact(secrets), options))
 }
 
 // needsStripeAPI is the activity that only an API key makes work.
