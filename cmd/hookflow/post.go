@@ -142,7 +142,7 @@ func (p *poster) read(answer *http.Response, body []byte, s *signed) *receipt {
 	case err == nil && len(contract.Events) > 0: // a batch; the headers name its first
 		got.key = contract.Events[0].Key
 	case len(body) > 0:
-		got.answer = shorten(printable(string(body)), 300)
+		got.answer = string(body)
 	}
 	return got
 }

@@ -27,7 +27,7 @@ type sendFlags struct {
 	id, object, url string
 	count, parallel int
 	rate            float64
-	list            bool
+	list, json      bool
 }
 
 // newSendCommand returns "hookflow send PROVIDER TYPE".
@@ -39,7 +39,7 @@ func newSendCommand(env environment) *cobra.Command {
 		Long: `Send signed sample webhooks to a running hookflow.
 
 Without a type it lists the samples, unless the provider has a single one. The secrets are those of the environment, else of .env, else the ones that dev
-generated in this folder. Exit code: 0 when every answer was 2xx, 1 when one was not, 2 for a command line that cannot
+generated in this folder. --output json prints one line: of a single request what came back, of several the counts. Exit code: 0 when every answer was 2xx, 1 when one was not, 2 for a command line that cannot
 be right.`,
 		Example: `  hookflow send stripe checkout.session.completed
   hookflow send twilio call.completed --count 1000 --rate 50
@@ -54,14 +54,18 @@ be right.`,
 	f.IntVar(&flags.parallel, "parallel", 16, "requests in flight at most")
 	f.StringVar(&flags.url, "url", "", "where to (default: HOOKFLOW_PUBLIC_URL, else "+defaultURL+")")
 	f.BoolVar(&flags.list, "list", false, "list the samples and send nothing")
-	cmd.RunE = func(cmd *cobra.Command, args []string) error {
+	asJSON := outputFlag(cmd)
+	cmd.RunE = func(cmd *cobra.Command, args []string) (err error) {
+		if flags.json, err = asJSON(); err != nil {
+			return err
+		}
 		if flags.list || len(args) == 0 {
-			return listSamples(env, args)
+			return listSamples(env, args, flags.json)
 		}
 		if len(args) == 1 {
 			only, err := onlySample(env, args[0])
 			if only == "" || err != nil {
-				return cmp.Or(err, listSamples(env, args))
+				return cmp.Or(err, listSamples(env, args, flags.json))
 			}
 			args = append(args, only)
 		}
@@ -92,28 +96,41 @@ func onlySample(env environment, provider string) (string, error) {
 	return "", nil
 }
 
-func listSamples(env environment, args []string) error {
-	if len(args) > 0 {
-		setup, err := env.setup(args[0])
-		if err != nil {
-			return err
-		}
-		for _, name := range samples.ListOf(setup.Kind) {
-			fmt.Fprintf(env.stdout, "hookflow send %s %s\n", setup.Name, name)
-		}
-		return nil
-	}
+// sample names a sample as the command line does.
+type sample struct {
+	Provider string `json:"provider"`
+	Type     string `json:"type"`
+}
+
+// listSamples lists the samples of the provider in args, else of all, with an empty line between providers.
+func listSamples(env environment, args []string, asJSON bool) error {
 	setups, err := env.setups()
-	if err != nil {
-		return usageError("%v", err)
+	if len(args) > 0 {
+		var one providers.Setup
+		one, err = env.setup(args[0])
+		setups = []providers.Setup{one}
+	} else if err != nil {
+		err = usageError("%v", err)
 	}
-	for i, s := range setups {
-		if i > 0 {
+	if err != nil {
+		return err
+	}
+	var all []sample
+	for _, s := range setups {
+		for _, name := range samples.ListOf(s.Kind) {
+			all = append(all, sample{s.Name, name})
+		}
+	}
+	if asJSON {
+		return printLine(env.stdout, struct {
+			Samples []sample `json:"samples"`
+		}{all})
+	}
+	for i, s := range all {
+		if i > 0 && all[i-1].Provider != s.Provider {
 			fmt.Fprintln(env.stdout)
 		}
-		for _, name := range samples.ListOf(s.Kind) {
-			fmt.Fprintf(env.stdout, "hookflow send %s %s\n", s.Name, name)
-		}
+		fmt.Fprintf(env.stdout, "hookflow send %s %s\n", s.Provider, s.Type)
 	}
 	return nil
 }
@@ -196,7 +213,8 @@ func (s *sending) build(n int) (*signed, error) {
 
 func (s *sending) run(ctx context.Context) error {
 	if s.flags.count == 1 {
-		return s.sendOne(ctx)
+		got := s.sendCopy(ctx, 0)
+		return s.told(got)
 	}
 	limit := rate.Inf
 	if s.flags.rate > 0 {
@@ -224,40 +242,4 @@ func (s *sending) sendCopy(ctx context.Context, n int) *receipt {
 		return &receipt{problem: err.Error()}
 	}
 	return s.post.send(ctx, r)
-}
-
-func (s *sending) sendOne(ctx context.Context) error {
-	got := s.sendCopy(ctx, 0)
-	if got.problem != "" {
-		return failure("%s", got.problem)
-	}
-	fmt.Fprintf(s.env.stdout, "%d %s in %d ms\n", got.status, got.outcome, got.took.Milliseconds())
-	fmt.Fprintf(s.env.stdout, "id   %s\nkey  %s\n", got.id, got.key)
-	switch {
-	case got.how != "":
-		fmt.Fprintf(s.env.stdout, "answered to %s (%s): %s\n", s.provider, got.how, cmp.Or(got.answer, "nothing"))
-	case got.answer != "":
-		fmt.Fprintf(s.env.stdout, "answered to %s: %s\n", s.provider, got.answer)
-	}
-	if got.outcome == "ignored" {
-		fmt.Fprintln(s.env.stdout, "nothing was stored: this type is sent many times a second, and no route names it")
-		return nil
-	}
-	fmt.Fprintf(s.env.stdout, "look at it with: hookflow events show %s\n", got.key)
-	return nil
-}
-
-func (s *sending) summarise() error {
-	took := s.env.now().Sub(s.began)
-	t := &s.tally
-	fmt.Fprintf(s.env.stdout, "%d sent in %s (%.0f/s): %d accepted, %d duplicate, %d ignored, %d failed\n",
-		t.sent, took.Round(time.Millisecond), float64(t.sent)/max(took.Seconds(), 0.001),
-		t.outcomes["accepted"], t.outcomes["duplicate"], t.outcomes["ignored"], t.failed)
-	if t.failed > 0 {
-		return failure("%d of %d failed, the first: %s", t.failed, t.sent, t.firstProblem)
-	}
-	if t.sent < s.flags.count {
-		return failure("interrupted after %d of %d", t.sent, s.flags.count)
-	}
-	return nil
 }
