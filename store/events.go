@@ -9,6 +9,7 @@ import (
 	"hookflow/event"
 
 	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgtype"
 )
 
 // Arrival is an event on its way into the ledger.
@@ -70,8 +71,9 @@ func (s *Store) InsertEvents(ctx context.Context, arrivals []Arrival) (map[strin
 			bodies[i] = []byte{}
 		}
 	}
-	rows, err := s.door.Query(ctx, insertEvents, ids, names, schemes, eventIDs, types, accounts, livemodes, workflowIDs,
-		occurred, received, leases, masked, generations, headers, contentTypes, bodies, nexts)
+	rows, err := s.door.Query(ctx, insertEvents, array(ids), array(names), array(schemes), array(eventIDs), array(types),
+		array(accounts), array(livemodes), array(workflowIDs), array(occurred), array(received), array(leases), array(masked),
+		array(generations), array(headers), array(contentTypes), array(bodies), array(nexts))
 	if err != nil {
 		return nil, err
 	}
@@ -80,6 +82,9 @@ func (s *Store) InsertEvents(ctx context.Context, arrivals []Arrival) (map[strin
 	_, err = pgx.ForEachRow(rows, []any{&id}, func() error { fresh[id] = true; return nil })
 	return fresh, err
 }
+
+// array is s as the driver writes it without reflection on each element.
+func array[T any](s []T) pgtype.FlatArray[T] { return s }
 
 // Statements that change many rows lock them in the order of their ids first: two that lock the same rows in opposite
 // order wait for each other.
