@@ -7,5 +7,6 @@ import (
 )
 
 func main() {
+	keepHeapFloor(os.Getenv)
 	os.Exit(run(context.Background(), os.Args[1:], os.Getenv, os.Stdin, os.Stdout, os.Stderr))
 }

@@ -1,0 +1,16 @@
+package main
+
+import (
+	"testing"
+
+	"github.com/stretchr/testify/require"
+)
+
+func TestPercentFor(t *testing.T) {
+	t.Parallel()
+	for live, want := range map[uint64]int{
+		0: 100, 1 << 20: 1000, 12 << 20: 300, 16 << 20: 200, 24 << 20: 100, 40 << 20: 100, 48 << 20: 100, 4 << 30: 100,
+	} {
+		require.Equal(t, want, percentFor(live), "%d MiB are alive", live>>20)
+	}
+}
