@@ -135,7 +135,6 @@ func (in *Intake) writeBatch(batch []*arrival) {
 	}
 	slices.SortStableFunc(batch, func(a, b *arrival) int { return strings.Compare(a.event.Key(), b.event.Key()) })
 	firsts, rows := in.rows(batch)
-	in.pressure.batch(len(rows))
 	started := in.Now()
 	bytes := size(rows)
 	ctx, cancel := context.WithTimeout(context.Background(), in.LedgerTimeout+time.Duration(bytes)*time.Second/bytesPerSecond)
@@ -166,18 +165,23 @@ func (in *Intake) writeBatch(batch []*arrival) {
 // rows makes one ledger row per key. A row is leased to this process when its dispatcher has room, else the relay's.
 func (in *Intake) rows(batch []*arrival) (firsts map[string]*arrival, rows []store.Arrival) {
 	firsts = make(map[string]*arrival, len(batch))
-	lease := in.Now().Add(leaseFor)
+	lease, overflow := in.Now().Add(leaseFor), 0
 	for _, a := range batch {
 		if firsts[a.event.ID] != nil {
 			continue
 		}
 		firsts[a.event.ID] = a
 		row := store.Arrival{Event: a.event, NextDispatch: a.heldUntil}
-		if a.heldUntil.IsZero() && in.queues.reserve(a.event.Provider) {
+		switch {
+		case !a.heldUntil.IsZero():
+		case in.queues.reserve(a.event.Provider):
 			row.LeaseUntil = lease
+		default:
+			overflow++
 		}
 		rows = append(rows, row)
 	}
+	in.pressure.overflow(overflow)
 	return firsts, rows
 }
 

@@ -2,43 +2,71 @@ package intake
 
 import (
 	"context"
-	"sync/atomic"
+	"sync"
 	"time"
 )
 
 // A start costs Temporal, and so a machine that they share, many times what a row costs the ledger: measured on two cores,
-// dispatching at full speed halves the rate at which requests are acknowledged. While batches are large, starts step
-// back; the backlog is in the ledger and keeps.
+// dispatching at full speed halves the rate at which requests are acknowledged. So when more comes than can be started,
+// starts step back for a while: the backlog is in the ledger and keeps. A crowd that stays is no crowd but the usual load,
+// and gets both.
 const (
-	// crowd is how many rows in one batch mean that requests are waiting, crowdFor how long such a batch speaks.
-	crowd    = 8
+	// crowd is how many rows, within crowdFor, find no room in the queue of their provider when more comes than can be
+	// started. Fewer are what is posted while an outage's backlog is handed over, which must not wait for them.
+	crowd    = 16
 	crowdFor = 100 * time.Millisecond
+	// deferFor is how long starts step back for one crowd, calm the time without it that ends it.
+	deferFor = 10 * time.Second
+	calm     = time.Second
 	// restFactor times its own duration, and maxRest at most, is how long the one starter rests after a start meanwhile.
-	restFactor = 3
-	maxRest    = 100 * time.Millisecond
+	restFactor = 20
+	maxRest    = 250 * time.Millisecond
 )
 
-// pressure tells the starters when requests wait for the ledger.
+// pressure tells the starters when they are to step back.
 type pressure struct {
-	now     func() time.Time
-	crowded atomic.Int64  // when the last large batch was written, in Unix nanoseconds
-	alone   chan struct{} // the right to start while it is crowded
+	now   func() time.Time
+	alone chan struct{} // the right to start while it is crowded
+
+	mu          sync.Mutex
+	window      time.Time // since when rows are counted
+	rows        int
+	since, last time.Time // of the crowd: when it came, and when it was last seen
 }
 
 func newPressure(now func() time.Time) *pressure {
 	return &pressure{now: now, alone: make(chan struct{}, 1)}
 }
 
-// batch hears of each batch.
-func (p *pressure) batch(rows int) {
-	if rows >= crowd {
-		p.crowded.Store(p.now().UnixNano())
+// overflow hears how many rows of a batch found no room in their queue.
+func (p *pressure) overflow(rows int) {
+	if rows == 0 {
+		return
 	}
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	now := p.now()
+	if now.Sub(p.window) >= crowdFor {
+		p.window, p.rows = now, 0
+	}
+	if p.rows += rows; p.rows < crowd {
+		return
+	}
+	if now.Sub(p.last) > calm {
+		p.since = now
+	}
+	p.last = now
 }
 
-func (p *pressure) high() bool { return p.now().Sub(time.Unix(0, p.crowded.Load())) < crowdFor }
+// high reports whether starts step back: there is a crowd, and it came not long ago.
+func (p *pressure) high() bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	now := p.now()
+	return now.Sub(p.last) < crowdFor && now.Sub(p.since) < deferFor
+}
 
-// enter waits until a start may be made, and returns what is to be called after it. While requests wait, one start is made
+// enter waits until a start may be made, and returns what is to be called after it. While starts step back, one is made
 // at a time, with a rest after each.
 func (p *pressure) enter(ctx context.Context) (leave func()) {
 	if !p.high() {
