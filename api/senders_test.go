@@ -15,7 +15,7 @@ import (
 // senderDoor is a door for one sender that hookflow knows, with a key that can sign.
 func senderDoor(t *testing.T, name string, secrets ...string) (*door, providers.Source) {
 	t.Helper()
-	source, err := providers.KindOf(name).New(name, providers.Settings{Secrets: secrets, Fetch: providers.Fetch{Client: &http.Client{Transport: away{}}}})
+	source, err := providers.KindOf(name).New(name, providers.Settings{Secrets: secrets, Fetch: providers.Fetch{Client: &http.Client{Transport: away{}}}, MinSecret: 1})
 	require.NoError(t, err)
 	return newDoor(t, func(o *Options) { o.Sources[name] = source }), source
 }

@@ -231,5 +231,6 @@ var adyenKind = Kind{
 		`"additionalData":{"expiryDate":"12/2030","authCode":"1234","cardSummary":"7777"},"amount":{"currency":"EUR","value":10150},` +
 		`"eventCode":"AUTHORISATION","eventDate":"{{.ISO 0}}","merchantAccountCode":"ExampleECOM","merchantReference":"order 1",` +
 		`"operations":["CANCEL","CAPTURE","REFUND"],"paymentMethod":"visa","pspReference":"{{.ID}}","reason":"1234:7777:12/2030","success":"true"}}]}`}},
-	Build: func(s Settings) (Provider, error) { return NewAdyen(s.Secrets) },
+	SecretBytes: inHex,
+	Build:       func(s Settings) (Provider, error) { return NewAdyen(s.Secrets) },
 }

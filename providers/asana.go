@@ -4,6 +4,7 @@ import (
 	"net/http"
 	"regexp"
 	"slices"
+	"strings"
 	"time"
 
 	"hookflow/event"
@@ -123,6 +124,14 @@ func (a *Asana) Traits() Traits {
 	return Traits{Scheme: "asana", MaxBody: 4 << 20, MediaTypes: []string{jsonType}, Headers: []string{"User-Agent"}}
 }
 
+// asanaBytes measures a webhook's own secret, not the word.
+func asanaBytes(secret string) int {
+	if strings.TrimRight(secret, "\r\n") == asanaPairing {
+		return unmeasured(secret)
+	}
+	return asWritten(secret)
+}
+
 var asanaKind = Kind{
 	Name: "asana", Title: "Asana", Docs: "https://developers.asana.com/docs/webhooks-guide",
 	Variable: "ASANA_WEBHOOK_SECRET", Secret: "the X-Hook-Secret of each webhook, or the word pairing while one is made",
@@ -138,5 +147,6 @@ var asanaKind = Kind{
 	},
 	Samples: []Sample{{Name: "task.changed", Body: `{"events":[{"user":{"gid":"12345","resource_type":"user"},"created_at":"{{.ISO 0}}","action":"changed",` +
 		`"resource":{"gid":"{{.ID}}","resource_type":"task","resource_subtype":"default_task"},"parent":null,"change":{"field":"assignee","action":"changed"}}]}`}},
-	Build: func(s Settings) (Provider, error) { return NewAsana(s.Secrets) },
+	SecretBytes: asanaBytes,
+	Build:       func(s Settings) (Provider, error) { return NewAsana(s.Secrets) },
 }

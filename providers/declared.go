@@ -1,7 +1,6 @@
 package providers
 
 import (
-	"fmt"
 	"net/http"
 	"slices"
 	"strings"
@@ -54,10 +53,6 @@ type Declared struct {
 	batch                  [][]string
 }
 
-// MinSecret is the length of a secret, after decoding, below which it is refused unless an operator allows it: 16 random
-// bytes cannot be guessed.
-const MinSecret = 16
-
 const defaultMaxBody = 1 << 20
 
 // NewDeclared makes the provider of a declaration; scheme is the word for how it signs. The errors are those of the
@@ -79,7 +74,7 @@ func NewDeclared(scheme string, d Declaration, s Settings) (*Declared, error) {
 	if p.proof, err = d.prove(secrets, s.AllowWeak); err != nil {
 		return nil, err
 	}
-	if err := d.checkLengths(secrets, s.MinSecret); err != nil {
+	if err := checkLengths(secrets, s.MinSecret, d.secretBytes); err != nil {
 		return nil, err
 	}
 	if err := p.readFields(d); err != nil {
@@ -276,25 +271,15 @@ func (p *Declared) Greet(r *Request) (*Greeting, error) {
 	return p.greet.greet(p, r)
 }
 
-// checkLengths refuses secrets that are short enough to be guessed. A token's or basic secret is measured as it is
-// written.
-func (d Declaration) checkLengths(secrets []string, least int) error {
-	if least == 0 {
-		least = MinSecret
-	}
-	for i, secret := range secrets {
-		key := []byte(secret)
-		if d.Token == nil && len(d.Signatures) > 0 {
-			s := d.Signatures[0]
-			if decoded, err := decodeSecret(strings.TrimPrefix(secret, s.SecretPrefix), s.withDefaults().SecretEncoding); err == nil {
-				key = decoded
-			}
-		}
-		if len(key) < least {
-			return fmt.Errorf("secret %d has %d bytes, and one below %d can be guessed; min_secret allows it", i+1, len(key), least)
+// secretBytes counts the bytes of a secret that sign. A token's or basic secret is measured as it is written.
+func (d Declaration) secretBytes(secret string) int {
+	if d.Token == nil && len(d.Signatures) > 0 {
+		s := d.Signatures[0]
+		if decoded, err := decodeSecret(strings.TrimPrefix(secret, s.SecretPrefix), s.withDefaults().SecretEncoding); err == nil {
+			return len(decoded)
 		}
 	}
-	return nil
+	return len(secret)
 }
 
 func canonical(names []string) []string {

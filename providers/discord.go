@@ -157,5 +157,6 @@ var discordKind = Kind{
 		{Name: "APPLICATION_AUTHORIZED", Body: `{"version":1,"application_id":"845027738276462632","type":1,"event":{"type":"APPLICATION_AUTHORIZED","timestamp":"{{.ISO 0}}",` +
 			`"data":{"integration_type":1,"scopes":["applications.commands"],"user":{"id":"{{.ID}}","username":"mason","discriminator":"0"}}}}`},
 	},
-	Build: func(s Settings) (Provider, error) { return NewDiscord(s.Secrets) },
+	SecretBytes: unmeasured,
+	Build:       func(s Settings) (Provider, error) { return NewDiscord(s.Secrets) },
 }

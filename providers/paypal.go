@@ -223,6 +223,7 @@ var payPalKind = Kind{
 	Samples: []Sample{{Name: "PAYMENT.CAPTURE.COMPLETED", Body: `{"id":"{{.ID}}","event_version":"1.0","create_time":"{{.ISO 0}}","resource_type":"capture","resource_version":"2.0",` +
 		`"event_type":"PAYMENT.CAPTURE.COMPLETED","summary":"Payment completed for $ 30.0 USD","resource":{"id":"{{.Hex "" 17}}","status":"COMPLETED","final_capture":true,` +
 		`"amount":{"currency_code":"USD","value":"30.00"},"create_time":"{{.ISO 0}}","update_time":"{{.ISO 0}}"},"links":[]}`}},
+	SecretBytes: unmeasured,
 	Build: func(s Settings) (Provider, error) {
 		return NewPayPal(PayPalConfig{WebhookIDs: s.Secrets, Fetch: s.Fetch})
 	},

@@ -39,6 +39,8 @@ type Kind struct {
 	Generate func(random io.Reader) (string, error)
 	// Declaration is the provider as data, nil for one with code of its own.
 	Declaration *Declaration
+	// SecretBytes counts what MinSecret is held against, unless the kind is a declaration: nil measures the text.
+	SecretBytes func(secret string) int
 	// Build makes the provider.
 	Build func(Settings) (Provider, error)
 }
@@ -128,6 +130,15 @@ func (k *Kind) New(name string, s Settings) (Source, error) {
 	p, err := k.Build(s)
 	if err != nil {
 		return Source{}, err
+	}
+	if k.Declaration == nil { // one that is declared measures its own
+		measure := k.SecretBytes
+		if measure == nil {
+			measure = asWritten
+		}
+		if err := checkLengths(s.Secrets, s.MinSecret, measure); err != nil {
+			return Source{}, err
+		}
 	}
 	return Source{Name: name, Provider: p, maxBody: s.MaxBody}, nil
 }

@@ -125,5 +125,6 @@ var sendGridKind = Kind{
 	Generate: func(random io.Reader) (string, error) { return GenerateKey(KeyECDSA, random) },
 	Samples: []Sample{{Name: "delivered", Body: `[{"email":"alice@example.com","timestamp":{{.Unix 0}},"smtp-id":"<14c5d75ce93.dfd.64b469@ismtpd-555>","event":"delivered","category":["cat facts"],` +
 		`"sg_event_id":"{{.ID}}","sg_message_id":"14c5d75ce93.dfd.64b469.filter0001.16648.5515E0B88.0","response":"250 OK"}]` + "\r\n"}},
-	Build: func(s Settings) (Provider, error) { return NewSendGrid(s.Secrets) },
+	SecretBytes: unmeasured,
+	Build:       func(s Settings) (Provider, error) { return NewSendGrid(s.Secrets) },
 }

@@ -304,6 +304,7 @@ var snsKind = Kind{
 	Samples: []Sample{{Name: "Notification", Header: map[string]string{"Content-Type": "text/plain; charset=UTF-8", "X-Amz-Sns-Message-Type": "Notification"},
 		Body: `{"Type":"Notification","MessageId":"{{.UUID .ID}}","TopicArn":"","Subject":"My First Message","Message":"Hello world!","Timestamp":"",` +
 			`"SignatureVersion":"2","Signature":"","SigningCertURL":"","UnsubscribeURL":"https://sns.us-east-1.amazonaws.com/?Action=Unsubscribe"}`}},
+	SecretBytes: unmeasured,
 	Build: func(s Settings) (Provider, error) {
 		return NewSNS(SNSConfig{TopicARNs: s.Secrets, AllowWeak: s.AllowWeak || s.Options["allow_version_1"] == "true", Fetch: s.Fetch})
 	},

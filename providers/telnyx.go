@@ -72,5 +72,6 @@ var telnyxKind = Kind{
 		`"payload":{"record_type":"message","id":"{{.UUID "message"}}","direction":"inbound","messaging_profile_id":"{{.UUID "profile"}}","type":"SMS","text":"hello",` +
 		`"from":{"phone_number":"+15005550006","carrier":"","line_type":"Wireless"},"to":[{"phone_number":"+15005550007","status":"webhook_delivered"}],"parts":1,"received_at":"{{.ISO 0}}","errors":[]}},` +
 		`"meta":{"attempt":1,"delivered_to":"https://hooks.example.com/webhooks/telnyx"}}`}},
-	Build: func(s Settings) (Provider, error) { return NewTelnyx(s.Secrets) },
+	SecretBytes: unmeasured,
+	Build:       func(s Settings) (Provider, error) { return NewTelnyx(s.Secrets) },
 }

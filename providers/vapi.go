@@ -162,6 +162,19 @@ func (v *Vapi) Traits() Traits {
 	}
 }
 
+// vapiBytes measures a secret as Standard Webhooks writes it by its key, a public key not at all, others as they are.
+func vapiBytes(secret string) int {
+	if strings.HasPrefix(secret, publicKeyPrefix) {
+		return unmeasured(secret)
+	}
+	if coded, ok := strings.CutPrefix(strings.TrimRight(secret, "\r\n"), secretKeyPrefix); ok {
+		if key, err := decodeKey(coded); err == nil {
+			return len(key)
+		}
+	}
+	return asWritten(secret)
+}
+
 var vapiKind = Kind{
 	Name: "vapi", Title: "Vapi", Docs: "https://docs.vapi.ai/server-url/server-authentication",
 	Variable: "VAPI_WEBHOOK_SECRET", Secret: "the secret of the server's credential",
@@ -173,6 +186,7 @@ var vapiKind = Kind{
 	},
 	Retries: "None without a `backoffPlan`. Messages that want an answer have 7.5 s (`assistant-request`) or 20 s.",
 	ID:      "by type, such as `call.id:status-update:status`", Type: "`message.type`",
+	SecretBytes: vapiBytes,
 	Build: func(s Settings) (Provider, error) {
 		return NewVapi(VapiConfig{Secrets: s.Secrets, Schemes: splitList(s.Options["scheme"])})
 	},

@@ -90,7 +90,7 @@ func TestDoctor(t *testing.T) {
 		"no server":          {map[string]string{"HOOKFLOW_OPS_ADDR": "127.0.0.1:1"}, map[string]string{"server": stateFail}, "nothing listens"},
 		"no token":           {map[string]string{"HOOKFLOW_API_TOKEN": ""}, map[string]string{"api token": stateWarn}, "openssl rand"},
 		"no TLS":             {map[string]string{"HOOKFLOW_PUBLIC_URL": "http://hooks.example.com"}, map[string]string{"public url": stateWarn}, "put TLS in front"},
-		"no configuration":   {map[string]string{"TWILIO_AUTH_TOKEN": "0123456789", "HOOKFLOW_PUBLIC_URL": ""}, map[string]string{"configuration": stateFail}, "HOOKFLOW_PUBLIC_URL"},
+		"no configuration":   {map[string]string{"TWILIO_AUTH_TOKEN": "0123456789abcdef", "HOOKFLOW_PUBLIC_URL": ""}, map[string]string{"configuration": stateFail}, "HOOKFLOW_PUBLIC_URL"},
 		"no signing secret":  {map[string]string{"HOOKFLOW_CONFIG": routes}, map[string]string{"configuration": stateFail}, "HOOKFLOW_FORWARD_SECRET"},
 		"forwarding": {map[string]string{"HOOKFLOW_CONFIG": routes, "HOOKFLOW_FORWARD_SECRET": "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"}, nil,
 			"routes of " + routes},

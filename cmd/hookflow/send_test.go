@@ -25,7 +25,7 @@ import (
 
 // The secrets of the tests; they go through the environment of the command and of the receiver alike.
 var testSecrets = map[string]string{
-	"STRIPE_WEBHOOK_SECRET": "whsec_test,whsec_older", "TWILIO_AUTH_TOKEN": "test-token", "VAPI_WEBHOOK_SECRET": "test-secret",
+	"STRIPE_WEBHOOK_SECRET": "whsec_of_the_send_test,whsec_of_an_older_one", "TWILIO_AUTH_TOKEN": "token-of-the-send-test", "VAPI_WEBHOOK_SECRET": "secret-of-the-send-test",
 }
 
 func with(more map[string]string) map[string]string {
@@ -220,14 +220,14 @@ func TestSendReadsTheSecretsOfDev(t *testing.T) {
 	t.Parallel()
 	r := newReceiver(t, "")
 	folder := t.TempDir()
-	require.NoError(t, os.WriteFile(filepath.Join(folder, secretsFile), []byte("STRIPE_WEBHOOK_SECRET=whsec_test\n"), 0o600))
+	require.NoError(t, os.WriteFile(filepath.Join(folder, secretsFile), []byte("STRIPE_WEBHOOK_SECRET=whsec_of_the_send_test\n"), 0o600))
 	vars := map[string]string{"HOOKFLOW_DATA_DIR": folder}
 	require.NoError(t, execute(t, newSendCommand, vars, "stripe", "invoice.paid", "--url", r.URL).err)
 }
 
 func TestSendFails(t *testing.T) {
 	t.Parallel()
-	wrong := with(map[string]string{"STRIPE_WEBHOOK_SECRET": "whsec_wrong"})
+	wrong := with(map[string]string{"STRIPE_WEBHOOK_SECRET": "whsec_a_wrong_one"})
 	r := newReceiver(t, "")
 	got := execute(t, newSendCommand, wrong, "stripe", "invoice.paid", "--url", r.URL)
 	require.ErrorContains(t, got.err, "401: the signature is not valid; the server has another STRIPE_WEBHOOK_SECRET")
