@@ -28,8 +28,8 @@ type Forward struct {
 	Client *delivery.Client
 	// Destination returns a destination as it is configured now.
 	Destination func(name string) (routing.Destination, bool)
-	// Secret returns the value of the variable of a name, "" where it is not set.
-	Secret func(name string) string
+	// Secret returns the value of the variable of a name, "" where it is not set. Its errors hold no secret.
+	Secret func(name string) (string, error)
 }
 
 // ForwardSecret is the variable with the signing secrets of endpoints that name no other.
@@ -138,8 +138,11 @@ func (f *Forward) message(e routing.Endpoint) (delivery.Message, error) {
 	}
 	m.Signer = signer
 	for name, variable := range e.HeadersEnv {
-		value := f.Secret(variable)
-		if value == "" {
+		value, err := f.Secret(variable)
+		switch {
+		case err != nil:
+			return m, temporal.NewApplicationError(err.Error(), notConfigured)
+		case value == "":
 			return m, temporal.NewApplicationError(variable+", the value of the header "+name+", is not set", notConfigured)
 		}
 		if m.Headers == nil {
@@ -152,10 +155,13 @@ func (f *Forward) message(e routing.Endpoint) (delivery.Message, error) {
 
 // ForwardSigner makes the signer of an endpoint from the variable that it names. The error names the variable and never
 // its value.
-func ForwardSigner(e routing.Endpoint, secret func(name string) string) (*delivery.Signer, error) {
+func ForwardSigner(e routing.Endpoint, secret func(name string) (string, error)) (*delivery.Signer, error) {
 	variable := cmp.Or(e.SecretsEnv, ForwardSecret)
-	value := secret(variable)
-	if value == "" {
+	value, err := secret(variable)
+	switch {
+	case err != nil:
+		return nil, err
+	case value == "":
 		return nil, fmt.Errorf("%s, with which deliveries are signed, is not set", variable)
 	}
 	signer, err := delivery.NewSigner(strings.Split(value, ","))

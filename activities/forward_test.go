@@ -34,6 +34,7 @@ type posting struct {
 	detail       json.RawMessage // of the last failure
 	destinations map[string]routing.Destination
 	variables    map[string]string
+	unread       error // of every variable
 }
 
 func newPosting(t *testing.T, answer http.HandlerFunc) *posting {
@@ -48,7 +49,7 @@ func newPosting(t *testing.T, answer http.HandlerFunc) *posting {
 	p.Forward = &Forward{
 		Client:      delivery.New(time.Now, nil),
 		Destination: func(name string) (routing.Destination, bool) { d, ok := p.destinations[name]; return d, ok },
-		Secret:      func(name string) string { return p.variables[name] },
+		Secret:      func(name string) (string, error) { return p.variables[name], p.unread },
 	}
 	var suite testsuite.WorkflowTestSuite
 	suite.SetLogger(testkit.Quiet())
@@ -180,6 +181,11 @@ func TestForward_destinationAsItStandsNow(t *testing.T) {
 	_, err := p.post(to)
 	requireType(t, err, notConfigured)
 	require.ErrorContains(t, err, "BILLING_SECRET, with which deliveries are signed, is not set")
+	p.unread = errors.New("BILLING_SECRET_FILE: names a file that cannot be read")
+	_, err = p.post(to)
+	requireType(t, err, notConfigured)
+	require.ErrorContains(t, err, "BILLING_SECRET_FILE: names a file that cannot be read")
+	p.unread = nil
 	p.variables["BILLING_SECRET"] = "canary"
 	_, err = p.post(to)
 	requireType(t, err, notConfigured)

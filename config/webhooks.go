@@ -54,6 +54,34 @@ func (v *variables) secretsOf(name string, readFile func(string) ([]byte, error)
 	return v.secretsInFile(name+SecretFileSuffix, string(text))
 }
 
+// SecretText returns what the variable of that name holds, else what stands in the file that the variable with _FILE behind
+// it names, without line ends and with a comma between its lines; empty where neither is set. The error is a *Problem: both
+// are set, or the file cannot be read or is empty.
+func SecretText(name string, getenv func(string) string, readFile func(string) ([]byte, error)) (string, error) {
+	text, variable := getenv(name), name+SecretFileSuffix
+	path := getenv(variable)
+	switch {
+	case path == "":
+		return text, nil
+	case text != "":
+		return "", &Problem{variable, "is set, and so is " + name, "one of the two"}
+	}
+	content, err := readFile(path)
+	if err != nil {
+		return "", &Problem{variable, "names a file that cannot be read: " + err.Error(), "the path of a file that holds the secret"}
+	}
+	var lines []string
+	for line := range strings.Lines(string(content)) {
+		if line = strings.TrimSpace(line); line != "" {
+			lines = append(lines, line)
+		}
+	}
+	if lines == nil {
+		return "", &Problem{variable, "names a file that holds no secret", "the path of a file that holds the secret"}
+	}
+	return strings.Join(lines, ","), nil
+}
+
 // secretsInFile splits the text of a file. Empty lines are passed over; an empty element between commas is a mistake.
 func (v *variables) secretsInFile(name, text string) []string {
 	const write = "one secret a line, or up to 5 with commas between them while they are rotated"

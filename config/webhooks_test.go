@@ -71,3 +71,36 @@ func TestReadWebhooks_options(t *testing.T) {
 	require.NoError(t, c.ReadWebhooks(environment(map[string]string{"O": " x ", "P": ""}), noFile, nil, []string{"O", "P"}))
 	require.Equal(t, map[string]string{"O": "x"}, c.Webhooks.Options)
 }
+
+func TestSecretText(t *testing.T) {
+	t.Parallel()
+	files := map[string]string{"/one": "Bearer a b\r\n", "/lines": "\nwhsec_new\n\n whsec_old \n", "/empty": " \n"}
+	read := func(path string) ([]byte, error) {
+		text, ok := files[path]
+		if !ok {
+			return nil, fs.ErrNotExist
+		}
+		return []byte(text), nil
+	}
+	for name, c := range map[string]struct {
+		env        map[string]string
+		text, want string
+	}{
+		"not set":         {nil, "", ""},
+		"in the variable": {map[string]string{"S": "a, b"}, "a, b", ""},
+		"in a file":       {map[string]string{"S_FILE": "/one"}, "Bearer a b", ""},
+		"one a line":      {map[string]string{"S_FILE": "/lines"}, "whsec_new,whsec_old", ""},
+		"both":            {map[string]string{"S_FILE": "/one", "S": "c4nary"}, "", "S_FILE: is set, and so is S; write: one of the two"},
+		"no such file":    {map[string]string{"S_FILE": "/nowhere"}, "", "S_FILE: names a file that cannot be read: file does not exist"},
+		"an empty file":   {map[string]string{"S_FILE": "/empty"}, "", "S_FILE: names a file that holds no secret"},
+	} {
+		text, err := SecretText("S", environment(c.env), read)
+		require.Equal(t, c.text, text, name)
+		if c.want == "" {
+			require.NoError(t, err, name)
+			continue
+		}
+		require.ErrorContains(t, err, c.want, name)
+		require.NotContains(t, err.Error(), "c4nary")
+	}
+}

@@ -55,7 +55,7 @@ func newRegion(t *testing.T, destinations ...routing.Destination) *region {
 		Temporal: r.temporal, Store: r.store, Now: time.Now, Log: silent(),
 		Mirror: &activities.Mirror{Store: r.store, Plan: r.plan, Now: time.Now, Log: silent()},
 		Handlers: Handlers{"forward": &activities.Forward{
-			Client: delivery.New(time.Now, nil), Destination: r.destination, Secret: func(string) string { return secret },
+			Client: delivery.New(time.Now, nil), Destination: r.destination, Secret: func(string) (string, error) { return secret, nil },
 		}},
 	}
 	ctx, stop := context.WithCancel(context.Background())

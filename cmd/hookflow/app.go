@@ -74,7 +74,7 @@ func assemble(ctx context.Context, p plan) (*app, error) {
 		stripeAPI = activities.NewStripeAPI(p.config.Stripe.APIKey, p.config.Stripe.APIURL, p.telemetry.Transport(nil))
 	}
 	handlers := worker.BuiltIn(a.store, stripeAPI, p.now)
-	forward := &activities.Forward{Client: delivery.New(p.now, p.telemetry.Transport), Secret: p.variable}
+	forward := &activities.Forward{Client: delivery.New(p.now, p.telemetry.Transport), Secret: secretText(p.variable)}
 	handlers["forward"] = forward
 	maps.Copy(handlers, p.handlers)
 	if a.routes, err = newLiveRoutes(p, on, handlers.Names(), a.log); err != nil {

@@ -40,8 +40,8 @@ func randomKey() string {
 	return "whsec_" + base64.StdEncoding.EncodeToString(b[:])
 }
 
-// ensureSecrets returns the generated secrets of the data folder, after adding those that neither the environment nor
-// the folder has, and the names of all that are in use. They are generated once per folder: a second start verifies what
+// ensureSecrets returns the generated secrets of the data folder that are in use, with their names, after adding those that
+// neither the environment, nor a file that it names, nor the folder has. They are generated once per folder: a second start verifies what
 // the first one's senders signed.
 func ensureSecrets(env environment) (values map[string]string, used []string, err error) {
 	path := env.secretsPath()
@@ -50,19 +50,22 @@ func ensureSecrets(env environment) (values map[string]string, used []string, er
 		values = map[string]string{}
 	}
 	changed := false
+	inForce := maps.Clone(values)
 	for _, name := range slices.Sorted(maps.Keys(devSecrets)) {
-		if env.getenv(name) != "" {
+		if env.getenv(name) != "" || env.getenv(name+config.SecretFileSuffix) != "" {
+			delete(inForce, name)
 			continue
 		}
 		used = append(used, name)
 		if values[name] == "" {
 			values[name], changed = devSecrets[name](), true
 		}
+		inForce[name] = values[name]
 	}
 	if !changed {
-		return values, used, nil
+		return inForce, used, nil
 	}
-	return values, used, writeSecrets(path, values)
+	return inForce, used, writeSecrets(path, values)
 }
 
 func writeSecrets(path string, values map[string]string) error {
