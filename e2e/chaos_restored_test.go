@@ -56,6 +56,18 @@ func (c *chaos) requireEachHasOneEffect(n int) map[string]kept {
 	return rows
 }
 
+// retrieving has one step, which calls Stripe's API and is tried again for as long as it takes.
+const retrieving = `
+policies:
+  patiently:
+    start_to_close_timeout: 5s
+    retry_policy: {initial_interval: 500ms, backoff_coefficient: 2, maximum_interval: 5s}
+routes:
+  - provider: stripe
+    type: checkout.session.*
+    steps: [{activity: stripe.RetrieveCheckout, policy: patiently}]
+`
+
 // A ledger restored from a backup is behind Temporal: of some events it says that they are under way, of others it knows
 // nothing, and all of them were completed. Effects went with it, so these events are run anew, and the log says so.
 func TestChaosRestoredLedger(t *testing.T) {

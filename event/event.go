@@ -52,6 +52,16 @@ type Event struct {
 	// Step and Epoch say which step of the plan an activity works on; empty outside activities.
 	Step  string `json:"step,omitempty"`
 	Epoch int    `json:"epoch,omitempty"`
+	// Waiting goes with the attempts of a step whose attempts are limited; handlers do not see it.
+	Waiting *Waiting `json:"waiting,omitempty"`
+}
+
+// Waiting is what a step whose attempts are limited has left when it waits for the ledger. Without attempts it only says
+// that the run lets its step wait: what is left is not its business yet.
+type Waiting struct {
+	Attempts int32 `json:"attempts,omitempty"`
+	// Until is when the step's schedule_to_close_timeout ends; zero for never. One attempt is made after it all the same.
+	Until time.Time `json:"until,omitzero"`
 }
 
 // Ref returns what a run needs to know of an event whose content is in the ledger.

@@ -34,6 +34,7 @@ type attempts struct {
 	// answer turns what a handler returned into the answer that its sender takes.
 	answer func(e *event.Event, result json.RawMessage) (event.Answer, error)
 	panics
+	away away
 }
 
 // InterceptWorkflow is called once per run and replay.
@@ -53,18 +54,34 @@ func (a *attempts) InterceptActivity(ctx context.Context, next interceptor.Activ
 type attempt struct {
 	interceptor.ActivityInboundInterceptorBase
 	*attempts
+	progress progress
+}
+
+// Init puts what is kept of a waiting step between the handler and its heartbeats.
+func (a *attempt) Init(outbound interceptor.ActivityOutboundInterceptor) error {
+	a.progress.Next = outbound
+	return a.Next.Init(&a.progress)
 }
 
 // ExecuteActivity hands the whole event to a handler that takes one.
 func (a *attempt) ExecuteActivity(ctx context.Context, in *interceptor.ExecuteActivityInput) (any, error) {
 	ref, ok := eventOf(in)
-	if !ok || strings.HasPrefix(activity.GetInfo(ctx).ActivityType.Name, "mirror.") {
+	switch {
+	case !ok || strings.HasPrefix(activity.GetInfo(ctx).ActivityType.Name, "mirror."):
 		return a.Next.ExecuteActivity(ctx, in)
+	case ref.Waiting != nil && ref.Waiting.Attempts > 0:
+		return a.wait(ctx, in, ref)
 	}
+	return a.make(ctx, in, ref, func() {})
+}
+
+// make makes the attempt, and says so when the handler's part begins.
+func (a *attempt) make(ctx context.Context, in *interceptor.ExecuteActivityInput, ref event.Event, begins func()) (any, error) {
 	whole, err := a.fill(ctx, ref)
 	if err != nil {
-		return nil, outage(ctx, err)
+		return nil, a.outage(ctx, ref, err)
 	}
+	begins()
 	in.Args[0] = whole
 	began := a.now()
 	if span := trace.SpanFromContext(ctx); span.IsRecording() {
@@ -82,26 +99,7 @@ func (a *attempt) ExecuteActivity(ctx context.Context, in *interceptor.ExecuteAc
 	}
 	detail, err := activities.TakeDetail(err)
 	a.note(ctx, &whole, began, err, detail)
-	return result, outage(ctx, err)
-}
-
-// outagePause is how long an attempt waits for a ledger that is away, where attempts are without limit. With 2,000 runs in
-// flight it makes 133 attempts a second for Temporal, about what two cores carry, and all are back within 15 s.
-const outagePause = 15 * time.Second
-
-// outage decides what becomes of an attempt that ended because the ledger did not answer. Where attempts are without limit
-// Temporal repeats it, which adds no history; where they are limited it ends the activity, with the number of attempts
-// that the handler has had, and the workflow schedules the step again once the ledger answers.
-func outage(ctx context.Context, err error) error {
-	info := activity.GetInfo(ctx)
-	if !activities.IsLedgerUnavailable(err) || info.IsLocalActivity {
-		return err
-	}
-	options := temporal.ApplicationErrorOptions{NonRetryable: true, Details: []any{info.Attempt - 1}}
-	if info.RetryPolicy != nil && info.RetryPolicy.MaximumAttempts == 0 {
-		options = temporal.ApplicationErrorOptions{NextRetryDelay: outagePause}
-	}
-	return temporal.NewApplicationErrorWithOptions("the ledger does not answer", routing.LedgerUnavailable, options)
+	return result, a.outage(ctx, ref, err)
 }
 
 func eventOf(in *interceptor.ExecuteActivityInput) (event.Event, bool) {

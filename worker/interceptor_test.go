@@ -117,6 +117,26 @@ func TestInterceptor_ledgerAway(t *testing.T) {
 	err := b.attempt("a", 0, 0)
 	requireFinal(t, err, routing.LedgerUnavailable)
 	require.Empty(t, b.got, "a handler never sees half an event")
+	var application *temporal.ApplicationError
+	var attempts int32
+	var waits bool
+	require.ErrorAs(t, err, &application)
+	require.Error(t, application.Details(&attempts, &waits), "the run that knows no waiting is told nothing of it")
+	require.NoError(t, application.Details(&attempts))
+
+	input := b.event.Ref()
+	input.Step, input.Waiting = "a", &event.Waiting{}
+	_, err = b.env.ExecuteActivity("thing.Handle", input)
+	requireFinal(t, err, routing.LedgerUnavailable)
+	require.ErrorAs(t, err, &application)
+	require.NoError(t, application.Details(&attempts, &waits))
+	require.Zero(t, attempts)
+	require.True(t, waits)
+	_, err = b.env.ExecuteLocalActivity(func(context.Context, event.Event) error { return nil }, input)
+	require.ErrorAs(t, err, &application)
+	require.Equal(t, routing.LedgerUnavailable, application.Type())
+	require.NoError(t, application.Details(&attempts, &waits))
+	require.True(t, waits)
 	b.proxy.Heal()
 	require.NoError(t, b.attempt("a", 0, 0))
 	d := b.find()

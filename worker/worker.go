@@ -77,7 +77,10 @@ func newWorker(c Config, onFatal func(error)) worker.Worker {
 
 // attempts is the interceptor of a worker's attempts.
 func (c Config) attempts() *attempts {
-	return &attempts{store: c.Store, now: c.Now, log: c.Log, steps: c.Steps, answer: c.Answer, panics: panics{report: c.Panicked}}
+	return &attempts{
+		store: c.Store, now: c.Now, log: c.Log, steps: c.Steps, answer: c.Answer,
+		panics: panics{report: c.Panicked}, away: away{shortest: shortestPause, longest: longestPause},
+	}
 }
 
 // Registry is what Register needs of a worker or a test environment.

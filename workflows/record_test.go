@@ -49,6 +49,8 @@ const (
 	noRoute           = "no_route"
 	bodyInside        = "body_inside_the_input"
 	ledgerAway        = "ledger_unavailable_wait"
+	waited            = "limited_step_waits_for_the_ledger"
+	waitedInline      = "limited_inline_step_waits_for_the_ledger"
 	beginWaited       = "begin_waits_for_the_ledger"
 	beginFellBack     = "begin_as_ordinary_activity"
 	finishFellBack    = "finish_as_ordinary_activity"
@@ -66,7 +68,7 @@ const (
 )
 
 func allOutcomes() []string {
-	return []string{inlineCompleted, ordinaryCompleted, failed, noRoute, bodyInside, ledgerAway, beginWaited, beginFellBack, finishFellBack,
+	return []string{inlineCompleted, ordinaryCompleted, failed, noRoute, bodyInside, ledgerAway, waited, waitedInline, beginWaited, beginFellBack, finishFellBack,
 		cancelled, newerGeneration, resetRun, parallelCompleted, parallelFailed,
 		replyAtOnce, replyLate, replyFailed, replyRetried, replyPlanned, replyAskedLater}
 }
@@ -178,6 +180,9 @@ func (s *stage) begin(ctx context.Context, in routing.BeginInput) (routing.Begin
 		return routing.BeginResult{Over: true, Why: "a newer generation runs"}, nil
 	case inlineCompleted, bodyInside, ledgerAway, finishFellBack:
 		plan = inline(plan)
+	case waited, waitedInline:
+		plan.Steps[0].Inline = in.Event.EventID == waitedInline
+		plan.Steps[0].Options.RetryPolicy.MaximumAttempts = 3
 	case parallelCompleted, parallelFailed:
 		plan = parallel(plan)
 	case replyAtOnce, replyLate, replyFailed, replyRetried, replyPlanned, replyAskedLater:
@@ -241,10 +246,24 @@ func (s *stage) handle(_ context.Context, e event.Event) (any, error) {
 		if n < 3 {
 			return nil, temporal.NewNonRetryableApplicationError("the ledger does not answer", routing.LedgerUnavailable, nil)
 		}
+	case waited, waitedInline:
+		if n < 4 {
+			return nil, ledgerUnavailable(e)
+		}
 	case cancelled:
 		return nil, errors.New("down")
 	}
 	return map[string]int{"attempts": n}, nil
+}
+
+// ledgerUnavailable is what a worker makes of an attempt that misses the ledger: the first of a step that can wait ends it,
+// those that wait are repeated.
+func ledgerUnavailable(e event.Event) error {
+	options := temporal.ApplicationErrorOptions{NonRetryable: true, Details: []any{0, true}}
+	if e.Waiting.Attempts > 0 {
+		options = temporal.ApplicationErrorOptions{NextRetryDelay: 50 * time.Millisecond}
+	}
+	return temporal.NewApplicationErrorWithOptions("the ledger does not answer", routing.LedgerUnavailable, options)
 }
 
 func (s *stage) reconcileOpen(ctx context.Context) error {

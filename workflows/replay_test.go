@@ -128,13 +128,19 @@ func TestHistoriesHoldWhatTheirNamesSay(t *testing.T) {
 	t.Parallel()
 	for _, kind := range workflows.Names() {
 		for outcome, want := range map[string]func(*historypb.History) bool{
-			inlineCompleted:   func(h *historypb.History) bool { return len(h.Events) == 8 && count(h, completedRun) == 1 },
+			inlineCompleted:   func(h *historypb.History) bool { return len(h.Events) == costInline && count(h, completedRun) == 1 },
 			ordinaryCompleted: func(h *historypb.History) bool { return count(h, retriedActivity) > 0 && count(h, completedRun) == 1 },
 			failed:            func(h *historypb.History) bool { return count(h, failedRun) == 1 },
 			noRoute:           func(h *historypb.History) bool { return count(h, marker) == 1 && count(h, completedRun) == 1 },
 			bodyInside:        func(h *historypb.History) bool { return len(startOf(h).Input.Payloads) == 2 },
 			ledgerAway: func(h *historypb.History) bool {
 				return count(h, scheduled(workflows.AwaitLedger)) > 0 && count(h, completedRun) == 1
+			},
+			waited: func(h *historypb.History) bool {
+				return len(h.Events) == costOrdinary+6 && count(h, scheduled(workflows.AwaitLedger)) == 0 && count(h, completedRun) == 1
+			},
+			waitedInline: func(h *historypb.History) bool {
+				return len(h.Events) == costInline+6 && count(h, scheduled(workflows.AwaitLedger)) == 0 && count(h, completedRun) == 1
 			},
 			beginWaited: func(h *historypb.History) bool {
 				return count(h, scheduled(workflows.AwaitLedger)) == 1 && count(h, scheduled(workflows.Begin)) == 0
@@ -159,6 +165,12 @@ func TestHistoriesHoldWhatTheirNamesSay(t *testing.T) {
 		}
 	}
 }
+
+// The history events of a run of one step, when nothing goes wrong.
+const (
+	costInline   = 8
+	costOrdinary = 13
+)
 
 type predicate func(*historypb.HistoryEvent) bool
 

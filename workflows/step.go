@@ -78,6 +78,9 @@ func timed(ctx workflow.Context, input event.Event, step routing.Step, epoch int
 // attempts are told of it: a reference, or whole.
 func perform(ctx workflow.Context, input event.Event, step routing.Step, epoch int) (json.RawMessage, error) {
 	input.Step, input.Epoch, input.Reply = step.Name, epoch, step.Reply
+	if step.Options.RetryPolicy.MaximumAttempts > 0 {
+		input.Waiting = &event.Waiting{}
+	}
 	began := workflow.Now(ctx)
 	if step.Inline {
 		result, err := performInline(ctx, input, step)
@@ -90,19 +93,45 @@ func perform(ctx workflow.Context, input event.Event, step routing.Step, epoch i
 		}
 		// The two seconds of an inline attempt are the workflow task's; an attempt of its own may take as long as any.
 		step.Options.StartToCloseTimeout = max(step.Options.StartToCloseTimeout, routing.Duration(routing.DefaultStartToClose))
+		if _, waits := outage(err); waits {
+			return performWaiting(ctx, input, step, began)
+		}
 	}
 	for {
-		var result json.RawMessage
-		left := remaining(step, workflow.Now(ctx).Sub(began))
-		err := workflow.ExecuteActivity(workflow.WithActivityOptions(ctx, activityOptions(left)), step.Activity, arguments(step, input)...).Get(ctx, &result)
+		result, err := performOrdinary(ctx, input, remaining(step, workflow.Now(ctx).Sub(began)))
 		if !ledgerAway(err) {
 			return result, err
 		}
-		spend(&step, attemptsOf(err))
+		attempts, waits := outage(err)
+		spend(&step, attempts)
+		if waits {
+			return performWaiting(ctx, input, step, began)
+		}
 		if err := awaitLedger(ctx); err != nil {
 			return nil, err
 		}
 	}
+}
+
+// performWaiting performs a step for which the ledger was away, with the attempts that it has left. Temporal repeats it
+// without limit, which adds no history, until the ledger answers; the worker counts the attempts of the handler from then
+// on, and ends the step as the policy says.
+func performWaiting(ctx workflow.Context, input event.Event, step routing.Step, began time.Time) (json.RawMessage, error) {
+	o := &step.Options
+	input.Waiting = &event.Waiting{Attempts: o.RetryPolicy.MaximumAttempts}
+	if limit := o.ScheduleToCloseTimeout.Std(); limit > 0 {
+		input.Waiting.Until = began.Add(limit)
+	}
+	o.RetryPolicy.MaximumAttempts, o.ScheduleToCloseTimeout = 0, 0
+	return performOrdinary(ctx, input, step)
+}
+
+// performOrdinary runs the step as an activity of its own.
+func performOrdinary(ctx workflow.Context, input event.Event, step routing.Step) (json.RawMessage, error) {
+	var result json.RawMessage
+	ctx = workflow.WithActivityOptions(ctx, activityOptions(step))
+	err := workflow.ExecuteActivity(ctx, step.Activity, arguments(step, input)...).Get(ctx, &result)
+	return result, err
 }
 
 // arguments are what the step's activity is called with: the event, and what was declared for it where anything was.
@@ -211,14 +240,18 @@ func final(err error, declared ...string) bool {
 	return application.NonRetryable() || slices.Contains(declared, application.Type())
 }
 
-// attemptsOf returns how many attempts the handler had made when the ledger went away.
-func attemptsOf(err error) int32 {
+// outage returns how many attempts the handler had made when the ledger went away, and whether the step can wait for it in
+// its next attempt. The recorded error decides: one of a binary that knew no such waiting does not say so, and what the run
+// did then is done again.
+func outage(err error) (attempts int32, waits bool) {
 	var application *temporal.ApplicationError
-	var attempts int32
-	if errors.As(err, &application) && application.HasDetails() {
+	if !errors.As(err, &application) || !application.HasDetails() {
+		return 0, false
+	}
+	if application.Details(&attempts, &waits) != nil {
 		_ = application.Details(&attempts) // without readable details none is counted
 	}
-	return attempts
+	return attempts, waits
 }
 
 func ledgerAway(err error) bool {

@@ -25,8 +25,9 @@ type story struct {
 	*testsuite.TestWorkflowEnvironment
 	begun    []routing.BeginInput
 	finished []routing.FinishInput
-	awaits   int         // of the ledger, two in three in vain
-	attempts []time.Time // of the handler, by the environment's clock
+	awaits   int           // of the ledger, two in three in vain
+	attempts []time.Time   // of the handler, by the environment's clock
+	told     []event.Event // what each of them was told
 }
 
 // ref is what a run is told of its event.
@@ -61,7 +62,7 @@ func tell(t *testing.T, plan routing.Plan, handle func(attempt int) (any, error)
 		return nil
 	}, activity.RegisterOptions{Name: workflows.AwaitLedger})
 	s.RegisterActivityWithOptions(func(_ context.Context, e event.Event) (any, error) {
-		s.attempts = append(s.attempts, s.Now())
+		s.attempts, s.told = append(s.attempts, s.Now()), append(s.told, e)
 		return handle(len(s.attempts))
 	}, activity.RegisterOptions{Name: "thing.Handle"})
 	return s
@@ -216,7 +217,7 @@ func TestBodyInsideTheInput(t *testing.T) {
 // An outage of the ledger spends none of the declared attempts, and gives none back.
 func TestLedgerUnavailable(t *testing.T) {
 	t.Parallel()
-	away := func(attempts int) error {
+	away := func(attempts int32) error {
 		return temporal.NewApplicationErrorWithOptions("away", routing.LedgerUnavailable,
 			temporal.ApplicationErrorOptions{NonRetryable: true, Details: []any{attempts}})
 	}
