@@ -82,6 +82,7 @@ func (a *attempt) make(ctx context.Context, in *interceptor.ExecuteActivityInput
 		return nil, a.outage(ctx, ref, err)
 	}
 	begins()
+	whole.Waiting = nil // our business, not the handler's
 	in.Args[0] = whole
 	began := a.now()
 	if span := trace.SpanFromContext(ctx); span.IsRecording() {

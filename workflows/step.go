@@ -245,11 +245,8 @@ func final(err error, declared ...string) bool {
 // did then is done again.
 func outage(err error) (attempts int32, waits bool) {
 	var application *temporal.ApplicationError
-	if !errors.As(err, &application) || !application.HasDetails() {
-		return 0, false
-	}
-	if application.Details(&attempts, &waits) != nil {
-		_ = application.Details(&attempts) // without readable details none is counted
+	if ledgerAway(err) && errors.As(err, &application) {
+		_ = application.Details(&attempts, &waits) // without readable details none is counted
 	}
 	return attempts, waits
 }

@@ -39,6 +39,7 @@ func TestStepWaitsForTheLedger(t *testing.T) {
 		"after a failure inline":       {plan: inline(step(policy)), ends: []error{failing, failing, gone(1), nil}, left: 3},
 		"longer than it has attempts":  {plan: step(policy), ends: []error{gone(0), still, still, still, still, still, still, still, nil}, left: 5},
 		"longer than it has time":      {plan: step(timely), ends: []error{gone(0), still, still, still, still, still, still, still, nil}, left: 5, timed: true},
+		"details of the handler's own": {plan: inline(step(policy)), ends: []error{temporal.NewApplicationError("no", "Own", int32(3), true), nil}},
 		"fails in the end":             {plan: step(policy), ends: []error{failing, failing, failing, failing, gone(4), still, spent}, left: 1, errType: "Broken"},
 		"fails in the end, and inline": {plan: inline(step(timely)), ends: []error{gone(0), still, spent}, left: 5, timed: true, errType: "Broken"},
 	} {
