@@ -1,6 +1,7 @@
 package activities_test
 
 import (
+	"encoding/json"
 	"testing"
 
 	"hookflow/event"
@@ -75,6 +76,34 @@ func TestBegin_rowMissing(t *testing.T) {
 	testkit.Exec(t, r.url, `DELETE FROM webhook_bodies`)
 	_, err = r.begin(routing.BeginInput{Event: e.Ref(), Run: run("run-1", 0)})
 	requireFinal(t, err, routing.ContentErased)
+}
+
+// The routes may lose the answer between the question and Begin: what was told is a step of the plan all the same.
+func TestBegin_answeredBefore(t *testing.T) {
+	t.Parallel()
+	told := routing.Step{Name: "answer", Activity: "desk.LookUp", Reply: true}
+	own := routing.Step{Name: "own", Activity: "desk.LookUp", Reply: true}
+	named := routing.Step{Name: "answer", Activity: "thing.Handle"}
+	changed := told
+	changed.Name = "answer-told"
+	for name, c := range map[string]struct{ plan, want []routing.Step }{
+		"no route is left":          {nil, []routing.Step{told}},
+		"only steps":                {routedPlan().Steps, append([]routing.Step{told}, routedPlan().Steps...)},
+		"another step of that name": {[]routing.Step{named}, []routing.Step{changed, named}},
+		"a reply of its own":        {[]routing.Step{own}, []routing.Step{own}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			r, e := enter(t), stripeEvent()
+			insert(t, r.store, e)
+			r.mirror.Plan = func(*event.Event, json.RawMessage) routing.Plan { return routing.Plan{Steps: c.plan} }
+			result, err := r.begin(routing.BeginInput{Event: e.Ref(), Run: run("run-1", 0), Answered: &told})
+			require.NoError(t, err)
+			require.False(t, result.Over)
+			require.Equal(t, c.want, result.Plan.Steps)
+			require.Equal(t, event.Processing, r.find(e.ID).Status)
+		})
+	}
 }
 
 // The other lines of "Which run is this".

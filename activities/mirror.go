@@ -61,6 +61,9 @@ func (m *Mirror) Begin(ctx context.Context, in routing.BeginInput) (routing.Begi
 	}
 	payload := DecodePayload(&e)
 	plan, to := m.Plan(&e, payload), event.Processing
+	if in.Answered != nil {
+		plan = plan.Answered(*in.Answered)
+	}
 	m.noteConditions(plan.Notes)
 	if len(plan.Steps) == 0 {
 		to = event.Completed

@@ -5,6 +5,7 @@ package routing
 
 import (
 	"encoding/json"
+	"slices"
 	"time"
 )
 
@@ -30,6 +31,20 @@ func (p Plan) Stages() [][]Step {
 		stages = append(stages, []Step{step})
 	}
 	return stages
+}
+
+// Answered returns the plan with a step in front whose answer was told already, unless one of the plan answers: the routes
+// may have lost theirs since the sender asked, and what it was told is to be told to every copy. A name that the plan has is
+// changed.
+func (p Plan) Answered(told Step) Plan {
+	if slices.ContainsFunc(p.Steps, func(s Step) bool { return s.Reply }) {
+		return p
+	}
+	for slices.ContainsFunc(p.Steps, func(s Step) bool { return s.Name == told.Name }) {
+		told.Name += "-told"
+	}
+	p.Steps = slices.Concat([]Step{told}, p.Steps)
+	return p
 }
 
 // Step is one activity with everything that was declared about it.

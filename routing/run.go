@@ -7,6 +7,8 @@ type BeginInput struct {
 	Event event.Event `json:"event"`          // a reference, or whole when Body is there
 	Body  []byte      `json:"body,omitempty"` // packed (event.Pack); nil when the ledger holds it
 	Run   event.Run   `json:"run"`
+	// Answered is the step whose answer the sender was told already, nil where it was told none.
+	Answered *Step `json:"answered,omitempty"`
 }
 
 // BeginResult is what the run does, recorded in its history: a later change of routes does not reach it.

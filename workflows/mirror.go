@@ -18,9 +18,9 @@ const (
 	mirrorMaximumInterval = 15 * time.Second
 )
 
-func begin(ctx workflow.Context, e event.Event, body []byte) (routing.BeginResult, error) {
+func begin(ctx workflow.Context, e event.Event, body []byte, answered *routing.Step) (routing.BeginResult, error) {
 	var result routing.BeginResult
-	err := mirror(ctx, Begin, routing.BeginInput{Event: e, Body: body, Run: runOf(ctx, e)}, &result)
+	err := mirror(ctx, Begin, routing.BeginInput{Event: e, Body: body, Run: runOf(ctx, e), Answered: answered}, &result)
 	return result, err
 }
 

@@ -27,7 +27,7 @@ func live(ctx workflow.Context, e event.Event, body []byte, reply *reply) (err e
 			return err
 		}
 	}
-	begun, err := begin(ctx, e, body)
+	begun, err := begin(ctx, e, body, reply.answered())
 	if err != nil || begun.Over {
 		return err
 	}

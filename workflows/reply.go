@@ -92,6 +92,15 @@ func (r *reply) first(ctx workflow.Context, e event.Event, packed []byte) (event
 	return whole, packed, r.deliver(ctx)
 }
 
+// answered returns the step that was asked for and has answered, nil where none has: the plan that Begin makes keeps it, and
+// with it the answer, also when the routes have none any more.
+func (r *reply) answered() *routing.Step {
+	if !r.done || r.err != nil || r.question.Step.Name == "" {
+		return nil
+	}
+	return &r.question.Step
+}
+
 // deliver ends the workflow task at hand. The answers in it leave with its end, which the local activities that follow
 // (Begin, inline steps, Finish) would put off: for seconds, while Postgres is away.
 func (r *reply) deliver(ctx workflow.Context) error { return workflow.Sleep(ctx, time.Millisecond) }

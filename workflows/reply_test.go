@@ -76,6 +76,7 @@ func TestReply_answeredBeforeBegin(t *testing.T) {
 	require.Equal(t, event.Told{Reply: event.Reply{Answer: &event.Answer{ContentType: "text/plain", Body: []byte("hello")}}}, a.told)
 	require.Len(t, s.attempts, 1, "the step of the plan is the answer that was given")
 	require.Equal(t, q.Event.Packed, s.begun[0].Body, "Begin can write the row itself")
+	require.Equal(t, plan.Steps[0], *s.begun[0].Answered, "and keep the answer, whatever the routes say by then")
 	require.Empty(t, s.begun[0].Event.Packed)
 	require.JSONEq(t, `{"answer":{"content_type":"text/plain","body":"aGVsbG8="}}`, string(s.finished[0].Steps[0].Result))
 }
@@ -141,4 +142,5 @@ func TestReply_fails(t *testing.T) {
 	require.Len(t, s.attempts, 1)
 	require.Equal(t, event.Failed, s.finished[0].Status)
 	require.Equal(t, "MalformedReply", s.finished[0].ErrorType)
+	require.Nil(t, s.begun[0].Answered, "there is nothing to keep")
 }

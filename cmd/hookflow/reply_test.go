@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"os"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -25,6 +26,8 @@ type desk struct {
 	calls    atomic.Int64
 	answered chan struct{} // closed once the sender of a slow step has its answer
 	inTime   atomic.Bool   // it was, before the step gave up
+	// meanwhile happens while an answer is computed; nil for nothing.
+	meanwhile func()
 }
 
 func (d *desk) LookUp(ctx context.Context, e event.Event) (any, error) {
@@ -38,6 +41,8 @@ func (d *desk) LookUp(ctx context.Context, e event.Event) (any, error) {
 		return nil, errors.New("not yet")
 	case bytes.Contains(e.Body, []byte("broken")):
 		return []string{"one", "too", "many"}, nil
+	case d.meanwhile != nil:
+		d.meanwhile()
 	case bytes.Contains(e.Body, []byte("failing")):
 		return nil, errors.New("no database behind the tool")
 	}
@@ -135,4 +140,36 @@ func TestReply(t *testing.T) {
 	require.NoError(t, json.Unmarshal(e.Steps[0].Result, &kept))
 	require.True(t, kept.Answer.Late)
 	require.Equal(t, slow.body, p.toolCall(t, "call-3", "slow").body, "the same fallback again")
+}
+
+// The routes lose their answer while it is computed: the sender was told it, so copies are told the same.
+func TestReply_routesChangeMeanwhile(t *testing.T) {
+	t.Parallel()
+	for name, routes := range map[string]string{
+		"no route": "routes: []\n",
+		"a step":   "routes: [{provider: vapi, type: tool-calls, steps: [{activity: desk.Slow}]}]\n",
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			d := &desk{answered: make(chan struct{})}
+			close(d.answered)
+			p := startInProcessWith(t, replyRoutes, inProcessOptions{handlers: worker.Handlers{"desk": d}, change: withoutHousekeeping})
+			d.meanwhile = func() {
+				require.NoError(t, os.WriteFile(p.config.FileName, []byte(routes), 0o600))
+				p.routes.reload()
+			}
+			first := p.toolCall(t, "call-1", "lookup")
+			require.Equal(t, "computed", first.how)
+			e := p.final(t, "vapi:call-1:tool-calls:tc_1")
+			require.Equal(t, event.Completed, e.Status)
+			require.Equal(t, "desk.LookUp", e.Steps[0].Step)
+
+			require.NoError(t, os.WriteFile(p.config.FileName, []byte(replyRoutes), 0o600))
+			p.routes.reload()
+			again := p.toolCall(t, "call-1", "lookup")
+			require.Equal(t, "duplicate", again.outcome)
+			require.Equal(t, first.body, again.body)
+			require.EqualValues(t, 1, d.calls.Load())
+		})
+	}
 }
