@@ -47,6 +47,8 @@ type Telemetry struct {
 	Door   *Door
 	Intake *Intake
 	Steps  *Steps
+	// Destinations takes how the destinations of forwards stand.
+	Destinations *Destinations
 	// Temporal takes what the Temporal SDK measures.
 	Temporal Measurements
 
@@ -67,7 +69,7 @@ func Init(o Options) (*Telemetry, error) {
 	}
 	t := &Telemetry{Log: newLog(o, secrets), hub: hub, registry: newRegistry(o.Release)}
 	t.Door, t.Intake, t.Steps = newDoor(t.registry), newIntake(t.registry), newSteps(t.registry)
-	t.Temporal = newMeasurements(t.registry)
+	t.Destinations, t.Temporal = newDestinations(t.registry), newMeasurements(t.registry)
 	if t.tracing, err = newTracing(o, t.Log); err != nil {
 		return nil, fmt.Errorf("spans cannot be sent: %s", secrets.text(err.Error()))
 	}

@@ -137,6 +137,22 @@ func TestMetrics_flood(t *testing.T) {
 	}
 }
 
+// A destination is in one state at a time, and gone with the configuration.
+func TestMetrics_destinations(t *testing.T) {
+	t.Parallel()
+	telemetry, _ := initialised(t, Options{})
+	for _, state := range []string{"running", "circuit_open", "probing"} {
+		telemetry.Destinations.Stands("crm", state)
+		telemetry.Destinations.Stands("billing", "running")
+		page := scrape(t, telemetry)
+		require.Equal(t, 2, strings.Count(page, "\nhookflow_destination_state{"))
+		require.Contains(t, page, `hookflow_destination_state{destination="crm",state="`+state+`"} 1`)
+	}
+	telemetry.Destinations.Stands("crm", "")
+	telemetry.Destinations.Stands("billing", "")
+	require.NotContains(t, scrape(t, telemetry), "\nhookflow_destination_state{")
+}
+
 // Two in one process do not know of each other: nothing is registered globally.
 func TestInit_twice(t *testing.T) {
 	t.Parallel()

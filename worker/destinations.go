@@ -33,11 +33,15 @@ type Destinations struct {
 	Config
 	// Configured returns the destinations as they are configured now.
 	Configured func() map[string]routing.Destination
+	// Stands hears whenever a configured destination stands differently, and with an empty state that one is not configured
+	// any more; nil to tell nobody.
+	Stands func(name, state string)
 
 	process string // a name of this process, of this run
 	tallies tallies
 	served  map[string]*served
 	states  map[string]event.DestinationState // as last read
+	stands  map[string]event.DestinationState // as last reported
 	told    time.Time                         // when what is configured here was noted
 	working sync.WaitGroup
 }
@@ -59,6 +63,7 @@ type served struct {
 // away; before it was first read nobody is sent anything.
 func (d *Destinations) Run(ctx context.Context) {
 	d.process, d.served, d.states = rand.Text(), map[string]*served{}, map[string]event.DestinationState{}
+	d.stands = map[string]event.DestinationState{}
 	d.tallies.kick = make(chan struct{}, 1)
 	for ctx.Err() == nil {
 		pause := lookEvery
@@ -93,8 +98,10 @@ func (d *Destinations) look(ctx context.Context) error {
 		return err
 	}
 	for _, row := range rows {
+		_, ok := configured[row.Name]
+		d.report(row.Name, ok, row.StateAt(now))
 		d.say(row, now)
-		if _, ok := configured[row.Name]; !ok {
+		if !ok {
 			d.serve(ctx, row.Name, removed(row, now))
 			continue
 		}
@@ -105,6 +112,20 @@ func (d *Destinations) look(ctx context.Context) error {
 		d.serve(ctx, row.Name, wanted)
 	}
 	return nil
+}
+
+// report tells the metrics of a change.
+func (d *Destinations) report(name string, configured bool, state event.DestinationState) {
+	if !configured {
+		state = ""
+	}
+	if d.Stands == nil || d.stands[name] == state {
+		return
+	}
+	if d.stands[name] = state; state == "" {
+		delete(d.stands, name)
+	}
+	d.Stands(name, string(state))
 }
 
 // say logs how a destination stands, when that is news.

@@ -40,6 +40,7 @@ type region struct {
 	mu         sync.Mutex
 	configured map[string]routing.Destination
 	options    routing.Options // of the steps
+	stands     []string        // as the metrics hear it
 	events     atomic.Int64
 }
 
@@ -61,7 +62,7 @@ func newRegion(t *testing.T, destinations ...routing.Destination) *region {
 	ctx, stop := context.WithCancel(context.Background())
 	var running sync.WaitGroup
 	running.Go(func() { Run(ctx, c) })
-	running.Go(func() { (&Destinations{Config: c, Configured: r.destinations}).Run(ctx) })
+	running.Go(func() { (&Destinations{Config: c, Configured: r.destinations, Stands: r.stand}).Run(ctx) })
 	t.Cleanup(func() { stop(); running.Wait() })
 	return r
 }
@@ -87,6 +88,21 @@ func (r *region) destinations() map[string]routing.Destination {
 func (r *region) destination(name string) (routing.Destination, bool) {
 	d, ok := r.destinations()[name]
 	return d, ok
+}
+
+func (r *region) stand(name, state string) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.stands = append(r.stands, name+" "+state)
+}
+
+func (r *region) awaitStands(want ...string) {
+	r.Helper()
+	testkit.Eventually(r, func() bool {
+		r.mu.Lock()
+		defer r.mu.Unlock()
+		return slices.Equal(r.stands, want)
+	}, "the metrics did not hear %v", want)
 }
 
 // plan forwards an event to the destination that its type names; "nowhere" is an ordinary forward.
@@ -187,6 +203,21 @@ func newTarget(t *testing.T, status int64) *target {
 
 func (r *target) destination(name string, circuit routing.Circuit) routing.Destination {
 	return routing.Destination{Name: name, Concurrency: 4, Circuit: circuit, Endpoint: routing.Endpoint{URL: r.url, AllowPrivate: true}}
+}
+
+// The metrics hear of each change once, and that a destination is gone.
+func TestDestinations_stands(t *testing.T) {
+	t.Parallel()
+	r := newRegion(t, newTarget(t, 200).destination("billing", routing.Circuit{}))
+	r.awaitStands("billing running")
+	_, err := r.store.PauseDestination(t.Context(), "billing", "ann", "", time.Now())
+	require.NoError(t, err)
+	r.awaitStands("billing running", "billing paused")
+	r.mu.Lock()
+	delete(r.configured, "billing")
+	r.configured["crm"] = routing.Destination{Name: "crm", Concurrency: 1}
+	r.mu.Unlock()
+	r.awaitStands("billing running", "billing paused", "billing ", "crm running")
 }
 
 func TestDestinations_pauseSpendsNoAttempts(t *testing.T) {

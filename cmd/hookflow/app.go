@@ -184,7 +184,8 @@ func (a *app) serve(ctx context.Context, at listeners) error {
 	dispatching.Go(func() { a.intake.Run(intakeCtx) })
 	if a.worker != nil {
 		working.Go(func() { worker.Run(workerCtx, *a.worker) })
-		working.Go(func() { (&worker.Destinations{Config: *a.worker, Configured: a.routes.Destinations}).Run(workerCtx) })
+		destinations := &worker.Destinations{Config: *a.worker, Configured: a.routes.Destinations, Stands: a.telemetry.Destinations.Stands}
+		working.Go(func() { destinations.Run(workerCtx) })
 		working.Go(func() { worker.KeepSchedules(workerCtx, a.temporal, a.log) })
 	}
 	go a.routes.follow(ctx, a.again)
