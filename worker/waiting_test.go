@@ -88,8 +88,8 @@ func (r *room) made(id string) int {
 	return r.attempts[id]
 }
 
-// hang never ends by itself, as an attempt whose worker was killed.
-var hang = errors.New("hangs")
+// errHang never ends by itself, as an attempt whose worker was killed.
+var errHang = errors.New("hangs")
 
 // A step that waits for the ledger makes the attempts that it has left, and no more, whatever becomes of them.
 func TestWaitingStep(t *testing.T) {
@@ -115,11 +115,11 @@ func TestWaitingStep(t *testing.T) {
 		"a declared type":                {ends: []error{declared}, left: 3, made: 1, message: "no", errType: "Declared"},
 		"a type of Go":                   {ends: []error{&http503{}}, left: 2, made: 2, message: "503", errType: "http503"},
 		"an outage counts for nothing":   {ends: []error{away, failing, away, away, failing}, left: 2, made: 5, message: "connection reset"},
-		"a time-out is an attempt":       {ends: []error{hang, nil}, left: 2, made: 2},
-		"nothing but time-outs":          {ends: []error{hang}, left: 2, made: 2, message: "the last attempt took longer than it may, or its worker was gone", errType: "StartToCloseTimeout"},
-		"a time-out before an outage":    {ends: []error{hang, away, failing}, left: 2, made: 3, message: "connection reset"},
+		"a time-out is an attempt":       {ends: []error{errHang, nil}, left: 2, made: 2},
+		"nothing but time-outs":          {ends: []error{errHang}, left: 2, made: 2, message: "the last attempt took longer than it may, or its worker was gone", errType: "StartToCloseTimeout"},
+		"a time-out before an outage":    {ends: []error{errHang, away, failing}, left: 2, made: 3, message: "connection reset"},
 		"one attempt after its time":     {ends: []error{failing}, left: 9, until: -time.Hour, made: 1, message: "connection reset"},
-		"a time-out after its time":      {ends: []error{hang}, left: 9, until: -time.Hour, made: 1, message: "the last attempt took longer than it may, or its worker was gone", errType: "ScheduleToCloseTimeout"},
+		"a time-out after its time":      {ends: []error{errHang}, left: 9, until: -time.Hour, made: 1, message: "the last attempt took longer than it may, or its worker was gone", errType: "ScheduleToCloseTimeout"},
 		"a pause that outlasts its time": {ends: []error{long}, left: 9, until: time.Minute, made: 1, message: "later", errType: "HTTP429"},
 		"attempts within its time":       {ends: []error{failing, failing, nil}, left: 9, until: time.Hour, made: 3},
 	} {
@@ -131,7 +131,7 @@ func TestWaitingStep(t *testing.T) {
 			}
 			err := r.begin(name, left, func(ctx context.Context, attempt int) error {
 				end := c.ends[min(attempt, len(c.ends))-1]
-				if end == hang {
+				if end == errHang {
 					<-ctx.Done()
 				}
 				return end
