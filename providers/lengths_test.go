@@ -49,3 +49,15 @@ func TestOwn_ShortSecrets(t *testing.T) {
 		require.Equal(t, ok, err == nil, secret)
 	}
 }
+
+// A source that cannot be made still says that it needs the public URL.
+func TestKind_SignsURL(t *testing.T) {
+	t.Parallel()
+	var signing []string
+	for _, k := range Kinds() {
+		if k.SignsURL() {
+			signing = append(signing, k.Name)
+		}
+	}
+	require.Equal(t, []string{"hubspot", "mandrill", "plivo", "plivo-v2", "square", "twilio"}, signing)
+}

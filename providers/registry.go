@@ -1,6 +1,7 @@
 package providers
 
 import (
+	"errors"
 	"fmt"
 	"io"
 	"slices"
@@ -128,17 +129,22 @@ func (k *Kind) New(name string, s Settings) (Source, error) {
 		return Source{}, fmt.Errorf("%s: %s; it needs allow_weak: true", k.Name, k.Weak)
 	}
 	p, err := k.Build(s)
-	if err != nil {
-		return Source{}, err
-	}
-	if k.Declaration == nil { // one that is declared measures its own
+	if k.Declaration == nil && !errors.Is(err, errNoSecret) { // one that is declared measures its own
 		measure := k.SecretBytes
 		if measure == nil {
 			measure = asWritten
 		}
-		if err := checkLengths(s.Secrets, s.MinSecret, measure); err != nil {
-			return Source{}, err
-		}
+		err = errors.Join(err, checkLengths(s.Secrets, s.MinSecret, measure))
+	}
+	if err != nil {
+		return Source{}, err
 	}
 	return Source{Name: name, Provider: p, maxBody: s.MaxBody}, nil
+}
+
+// SignsURL reports whether requests of the kind are signed with the URL that the sender calls, whatever its settings.
+func (k *Kind) SignsURL() bool {
+	const anySecret = "abababababababababababababababababababababababababababababababab" // fits as text, hex and base64
+	p, err := k.Build(Settings{Secrets: []string{anySecret}, Options: map[string]string{}})
+	return err == nil && p.Traits().SignsURL
 }

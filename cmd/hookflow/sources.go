@@ -22,10 +22,11 @@ func sources(c config.Config) (made map[string]providers.Source, on map[string]b
 			continue
 		}
 		source, err := s.Make(secrets, func(variable string) string { return c.Webhooks.Options[variable] })
-		switch {
-		case err != nil:
-			wrong = append(wrong, fmt.Errorf("%s, with %s: %w", s.Name, s.Variable, err))
-		case source.Traits().SignsURL && c.PublicURL == "" && c.Mode == config.Serve:
+		for _, one := range separate(err) {
+			wrong = append(wrong, fmt.Errorf("%s, with %s: %w", s.Name, s.Variable, one))
+		}
+		signs := err == nil && source.Traits().SignsURL || err != nil && s.Kind.SignsURL()
+		if signs && c.PublicURL == "" && c.Mode == config.Serve {
 			wrong = append(wrong, &config.Problem{
 				Where: "HOOKFLOW_PUBLIC_URL", What: "is not set, and " + s.Kind.Title + " signs the URL that it calls",
 				Write: "scheme and host, such as https://hooks.example.com, with the prefix that a proxy strips, if any",
@@ -36,6 +37,17 @@ func sources(c config.Config) (made map[string]providers.Source, on map[string]b
 		}
 	}
 	return made, on, errors.Join(wrong...)
+}
+
+// separate returns the errors that err joins, so that each is told on a line of its own.
+func separate(err error) []error {
+	if joined, ok := err.(interface{ Unwrap() []error }); ok {
+		return joined.Unwrap()
+	}
+	if err == nil {
+		return nil
+	}
+	return []error{err}
 }
 
 // needsStripeAPI is the activity that only an API key makes work.
