@@ -1,6 +1,7 @@
 package providers
 
 import (
+	"fmt"
 	"net/http"
 	"slices"
 	"strings"
@@ -75,7 +76,7 @@ func NewDeclared(scheme string, d Declaration, s Settings) (*Declared, error) {
 		return nil, err
 	}
 	if err := checkLengths(secrets, s.MinSecret, d.secretBytes); err != nil {
-		return nil, err
+		return nil, fmt.Errorf("%w; min_secret allows it", err)
 	}
 	if err := p.readFields(d); err != nil {
 		return nil, err

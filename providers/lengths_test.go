@@ -7,7 +7,8 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// A secret that can be guessed is refused where settings are read, of each kind with code of its own that has secrets.
+// A secret that can be guessed is warned of where settings are read, and refused where min_secret says so, of each kind
+// with code of its own that has secrets.
 func TestOwn_ShortSecrets(t *testing.T) {
 	t.Parallel()
 	public := map[string]string{
@@ -25,28 +26,34 @@ func TestOwn_ShortSecrets(t *testing.T) {
 			continue
 		}
 		for _, secret := range []string{short, short + "\r\n"} {
-			_, err := k.New("x", Settings{Secrets: []string{long, secret}, AllowWeak: true})
-			require.ErrorContains(t, err, "secret 2 has 15 bytes, and one below 16 can be guessed; min_secret allows it", k.Name)
+			_, err := k.New("x", Settings{Secrets: []string{long, secret}, AllowWeak: true, MinSecret: MinSecret})
+			require.ErrorContains(t, err, "secret 2 has 15 bytes, and one below 16 can be guessed", k.Name)
 			require.NotContains(t, err.Error(), short)
+			source, err := k.New("x", Settings{Secrets: []string{long, secret}, AllowWeak: true})
+			require.NoError(t, err, k.Name)
+			require.Equal(t, "secret 2 has 15 bytes, and one below 16 can be guessed", source.Guessable, k.Name)
 		}
-		_, err := k.New("x", Settings{Secrets: []string{long}, AllowWeak: true})
+		source, err := k.New("x", Settings{Secrets: []string{long}, AllowWeak: true})
 		require.NoError(t, err, k.Name)
+		require.Empty(t, source.Guessable, k.Name)
 		_, err = k.New("x", Settings{Secrets: []string{short}, AllowWeak: true, MinSecret: MinSecret - 1})
 		require.NoError(t, err, k.Name)
 	}
 	for secret, ok := range map[string]bool{
 		"pairing": true, "pairing\n": true, "pairings": false,
 	} {
-		_, err := KindOf("asana").New("asana", Settings{Secrets: []string{secret}})
-		require.Equal(t, ok, err == nil, secret)
+		source, err := KindOf("asana").New("asana", Settings{Secrets: []string{secret}})
+		require.NoError(t, err)
+		require.Equal(t, ok, source.Guessable == "", secret)
 	}
 	standard := Settings{Options: map[string]string{"scheme": "standard"}}
 	for secret, ok := range map[string]bool{
 		"whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw": true, "whsec_MfKQ9r8GKYqrTwjUPD8=": false, // 24 bytes and 14
 	} {
 		standard.Secrets = []string{secret}
-		_, err := KindOf("vapi").New("vapi", standard)
-		require.Equal(t, ok, err == nil, secret)
+		source, err := KindOf("vapi").New("vapi", standard)
+		require.NoError(t, err)
+		require.Equal(t, ok, source.Guessable == "", secret)
 	}
 }
 

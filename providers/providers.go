@@ -106,7 +106,9 @@ const (
 type Source struct {
 	Name string
 	Provider
-	maxBody int64
+	// Guessable says which secret is so short that it can be guessed; "" for none.
+	Guessable string
+	maxBody   int64
 }
 
 // Traits are those of the provider, with the source's own cap where it has one.

@@ -129,17 +129,24 @@ func (k *Kind) New(name string, s Settings) (Source, error) {
 		return Source{}, fmt.Errorf("%s: %s; it needs allow_weak: true", k.Name, k.Weak)
 	}
 	p, err := k.Build(s)
+	measure := k.SecretBytes
+	if measure == nil {
+		measure = asWritten
+	}
+	var guessable string
 	if k.Declaration == nil && !errors.Is(err, errNoSecret) { // one that is declared measures its own
-		measure := k.SecretBytes
-		if measure == nil {
-			measure = asWritten
+		short := checkLengths(s.Secrets, s.MinSecret, measure)
+		switch {
+		case s.MinSecret > 0:
+			err = errors.Join(err, short)
+		case short != nil:
+			guessable = short.Error()
 		}
-		err = errors.Join(err, checkLengths(s.Secrets, s.MinSecret, measure))
 	}
 	if err != nil {
 		return Source{}, err
 	}
-	return Source{Name: name, Provider: p, maxBody: s.MaxBody}, nil
+	return Source{Name: name, Provider: p, Guessable: guessable, maxBody: s.MaxBody}, nil
 }
 
 // SignsURL reports whether requests of the kind are signed with the URL that the sender calls, whatever its settings.

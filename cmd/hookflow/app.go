@@ -66,6 +66,11 @@ func assemble(ctx context.Context, p plan) (*app, error) {
 	if err != nil {
 		return nil, err
 	}
+	for name, source := range made {
+		if source.Guessable != "" && p.api {
+			a.log.Warn("a secret is too short", "provider", name, "reason", source.Guessable)
+		}
+	}
 	if a.store, err = store.Open(ctx, p.config.DatabaseURL, store.Options{Tracer: p.tracer}); err != nil {
 		return nil, err
 	}

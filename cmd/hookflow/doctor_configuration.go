@@ -25,7 +25,13 @@ func (p *patient) examineConfiguration() []finding {
 	made, _, _ := sources(p.config)
 	names := slices.Sorted(maps.Keys(made))
 	found := fine(check, "as %s would read it: %s; routes of %s", p.mode, strings.Join(names, ", "), p.config.FileName)
-	return append(append([]finding{found}, p.examineSecrets()...), p.examinePublicURL())
+	all := append([]finding{found}, p.examineSecrets()...)
+	for _, name := range names {
+		if reason := made[name].Guessable; reason != "" {
+			all = append(all, warning("short secret", name+": "+reason, "let its sender sign with a longer one, such as $(openssl rand -hex 24)"))
+		}
+	}
+	return append(all, p.examinePublicURL())
 }
 
 // problemsOf makes a finding of each problem that err joins.
