@@ -45,7 +45,10 @@ func runBare(ctx context.Context, order bareOrder, _ io.Writer) (bareAnswer, err
 	defer c.Close()
 	b := &bare{client: c}
 	w := worker.New(c, bareQueue, worker.Options{
-		MaxConcurrentWorkflowTaskPollers: barePollers, MaxConcurrentActivityTaskPollers: barePollers,
+		WorkflowTaskPollerBehavior: worker.NewPollerBehaviorAutoscaling(worker.PollerBehaviorAutoscalingOptions{
+			InitialNumberOfPollers: barePollers, MinimumNumberOfPollers: barePollers / 2, MaximumNumberOfPollers: 4 * barePollers,
+		}),
+		MaxConcurrentActivityTaskPollers: barePollers,
 	})
 	w.RegisterWorkflowWithOptions(b.handle, workflow.RegisterOptions{Name: "Bare"})
 	w.RegisterActivity(nothing)

@@ -27,7 +27,7 @@ const (
 // startQueued starts what is queued, one at a time, until the queues are closed.
 func (in *Intake) startQueued(ctx context.Context) {
 	for {
-		next, more, ok := in.queues.pop()
+		next, ok := in.queues.pop()
 		if !ok {
 			return
 		}
@@ -38,7 +38,7 @@ func (in *Intake) startQueued(ctx context.Context) {
 		in.marks.starting(next.ID)
 		// A start under way is finished even by a stopping process: an answer is worth the three seconds at most.
 		starting := next.within(context.WithoutCancel(ctx))
-		in.note(starting, next, in.start(starting, &next.Event, nil, !more))
+		in.note(starting, next, in.start(starting, &next.Event, nil, true))
 		leave()
 	}
 }

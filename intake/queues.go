@@ -72,15 +72,15 @@ func (q *queues) push(e queued) {
 	q.ready.Signal()
 }
 
-// pop waits for the next in turn. more says whether others wait behind it; ok is false once the queues are closed.
-func (q *queues) pop() (e queued, more, ok bool) {
+// pop waits for the next in turn; ok is false once the queues are closed.
+func (q *queues) pop() (e queued, ok bool) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	for len(q.turn) == 0 && !q.isClosed {
 		q.ready.Wait()
 	}
 	if q.isClosed {
-		return queued{}, false, false
+		return queued{}, false
 	}
 	provider := q.turn[0]
 	q.turn = q.turn[1:]
@@ -97,7 +97,7 @@ func (q *queues) pop() (e queued, more, ok bool) {
 	if q.taken[provider] == queueRoom/2 {
 		q.nudge()
 	}
-	return e, q.size > 0, true
+	return e, true
 }
 
 // empty reports whether nothing is queued.

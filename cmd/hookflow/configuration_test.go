@@ -36,7 +36,7 @@ routes:
 		}, []string{
 			"DATABASE_URL: is not set", "STRIPE_WEBHOOK_SECRET: has an empty element", "HOOKFLOW_API_TOKEN: the token of element 1 is shorter",
 			"vapi, with VAPI_WEBHOOK_SECRET: scheme hmca: unknown: write hmac", "twilio, with TWILIO_AUTH_TOKEN: twilio: the account SID is not",
-			"twilio, with TWILIO_AUTH_TOKEN: secret 1 has 5 bytes", "HOOKFLOW_PUBLIC_URL: is not set, and Twilio signs",
+			"HOOKFLOW_PUBLIC_URL: is not set, and Twilio signs",
 		}},
 		"the public URL": {"", map[string]string{
 			"DATABASE_URL": "postgres://127.0.0.1/x", "TWILIO_AUTH_TOKEN": testSecret, "HOOKFLOW_PUBLIC_URL": "https://h.example.com/",
