@@ -93,7 +93,7 @@ func perform(ctx workflow.Context, input event.Event, step routing.Step, epoch i
 		}
 		// The two seconds of an inline attempt are the workflow task's; an attempt of its own may take as long as any.
 		step.Options.StartToCloseTimeout = max(step.Options.StartToCloseTimeout, routing.Duration(routing.DefaultStartToClose))
-		if _, waits := outage(err); waits {
+		if _, waits := outage(err); waits { // and the worker that made the attempt is the one that is at the run
 			return performWaiting(ctx, input, step, began)
 		}
 	}
@@ -104,7 +104,8 @@ func perform(ctx workflow.Context, input event.Event, step routing.Step, epoch i
 		}
 		attempts, waits := outage(err)
 		spend(&step, attempts)
-		if waits {
+		// Another binary's worker may have made the attempt: what the run did then is written down.
+		if waits && workflow.GetVersion(ctx, stepsWait, workflow.DefaultVersion, 1) == 1 {
 			return performWaiting(ctx, input, step, began)
 		}
 		if err := awaitLedger(ctx); err != nil {
@@ -113,14 +114,24 @@ func perform(ctx workflow.Context, input event.Event, step routing.Step, epoch i
 	}
 }
 
+// stepsWait is the change since which a run lets a step wait for the ledger. Its marker costs a run two events, once.
+const stepsWait = "limited-step-waits"
+
+// leastToStart is how long an attempt of a waiting step may lie in its queue at least, whatever is left of the step's time:
+// when the ledger comes back all attempts do.
+const leastToStart = time.Minute
+
 // performWaiting performs a step for which the ledger was away, with the attempts that it has left. Temporal repeats it
 // without limit, which adds no history, until the ledger answers; the worker counts the attempts of the handler from then
-// on, and ends the step as the policy says.
+// on, and ends the step as the policy says. An attempt that nobody takes (a paused destination, no worker) nobody can
+// count: it waits for what was left of the step's time, and Temporal ends the step.
 func performWaiting(ctx workflow.Context, input event.Event, step routing.Step, began time.Time) (json.RawMessage, error) {
 	o := &step.Options
 	input.Waiting = &event.Waiting{Attempts: o.RetryPolicy.MaximumAttempts}
 	if limit := o.ScheduleToCloseTimeout.Std(); limit > 0 {
+		left := max(limit-workflow.Now(ctx).Sub(began), leastToStart)
 		input.Waiting.Until = began.Add(limit)
+		o.ScheduleToStartTimeout = cmp.Or(o.ScheduleToStartTimeout, routing.Duration(left))
 	}
 	o.RetryPolicy.MaximumAttempts, o.ScheduleToCloseTimeout = 0, 0
 	return performOrdinary(ctx, input, step)

@@ -10,7 +10,10 @@ import (
 	"hookflow/workflows"
 
 	"github.com/stretchr/testify/require"
+	"go.temporal.io/sdk/interceptor"
 	"go.temporal.io/sdk/temporal"
+	"go.temporal.io/sdk/worker"
+	"go.temporal.io/sdk/workflow"
 )
 
 // A step with limited attempts that misses the ledger is scheduled again at once, without a limit on Temporal's side, and
@@ -85,4 +88,69 @@ func TestCancelledWhileItWaitsForTheLedger(t *testing.T) {
 	s.ExecuteWorkflow(workflows.Stripe, ref("stripe"), nil)
 	require.True(t, temporal.IsCanceledError(s.GetWorkflowError()))
 	require.Equal(t, routing.Cancelled, s.finished[0].ErrorType)
+}
+
+// An attempt of a waiting step that nobody takes ends with what is left of the step's time, and not in an instant.
+func TestWaitingStepHasAnEnd(t *testing.T) {
+	t.Parallel()
+	gone := temporal.NewApplicationErrorWithOptions("away", routing.LedgerUnavailable,
+		temporal.ApplicationErrorOptions{NonRetryable: true, Details: []any{int32(0), true}})
+	with := func(toClose, toStart time.Duration) routing.Plan {
+		limited := policy
+		limited.ScheduleToCloseTimeout, limited.ScheduleToStartTimeout = routing.Duration(toClose), routing.Duration(toStart)
+		return step(limited)
+	}
+	for name, c := range map[string]struct {
+		plan routing.Plan
+		want time.Duration
+	}{
+		"what is left":   {with(time.Hour, 0), time.Hour},
+		"as declared":    {with(time.Hour, 5*time.Minute), 5 * time.Minute},
+		"a minute":       {with(10*time.Second, 0), time.Minute},
+		"without limits": {with(0, 0), 0},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			var last time.Duration
+			s := tell(t, c.plan, func(attempt int) (any, error) {
+				if attempt == 1 {
+					return nil, gone
+				}
+				return "done", nil
+			})
+			s.SetWorkerOptions(worker.Options{Interceptors: []interceptor.WorkerInterceptor{&scheduledWith{toStart: &last}}})
+			s.ExecuteWorkflow(workflows.Stripe, ref("stripe"), nil)
+			require.NoError(t, s.GetWorkflowError())
+			require.InDelta(t, c.want, last, float64(time.Second))
+		})
+	}
+}
+
+// scheduledWith keeps what the last activity was scheduled with.
+type scheduledWith struct {
+	interceptor.WorkerInterceptorBase
+	toStart *time.Duration
+}
+
+func (s *scheduledWith) InterceptWorkflow(ctx workflow.Context, next interceptor.WorkflowInboundInterceptor) interceptor.WorkflowInboundInterceptor {
+	return &outward{interceptor.WorkflowInboundInterceptorBase{Next: next}, s}
+}
+
+type outward struct {
+	interceptor.WorkflowInboundInterceptorBase
+	*scheduledWith
+}
+
+func (o *outward) Init(next interceptor.WorkflowOutboundInterceptor) error {
+	return o.Next.Init(&outgoing{interceptor.WorkflowOutboundInterceptorBase{Next: next}, o.scheduledWith})
+}
+
+type outgoing struct {
+	interceptor.WorkflowOutboundInterceptorBase
+	*scheduledWith
+}
+
+func (o *outgoing) ExecuteActivity(ctx workflow.Context, name string, args ...any) workflow.Future {
+	*o.toStart = workflow.GetActivityOptions(ctx).ScheduleToStartTimeout
+	return o.Next.ExecuteActivity(ctx, name, args...)
 }
