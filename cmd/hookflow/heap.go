@@ -8,8 +8,12 @@ import (
 
 // heapFloor is the size up to which the heap may grow before the collector comes. Left to itself it comes whenever the
 // heap has doubled, which with 10 MiB alive is 13 times a second under load, for a tenth of the process's CPU. With more
-// than half of it alive nothing changes, so that what bounds the memory under attack bounds it as before.
+// than half of it alive nothing changes.
 const heapFloor = 48 << 20
+
+// mostPercent bounds the growth of a small heap: the percentage holds until the next collection, and by then the bodies of
+// a sudden crowd may be alive. At 300 the heap passes the floor by no more than it would without.
+const mostPercent = 300
 
 // keepHeapFloor adapts GOGC after each collection, unless the environment sets it. The runtime has no such setting of its
 // own (https://go.dev/issue/23044); a memory limit is a ceiling, not a floor.
@@ -17,21 +21,22 @@ func keepHeapFloor(getenv func(string) string) {
 	if getenv("GOGC") != "" {
 		return
 	}
-	afterCollection(&percent{now: 100})
+	p := &percent{now: 100}
+	afterCollections(func() { p.adapt(liveHeap()) })
 }
 
-type percent struct{ now int }
-
-// afterCollection has a sentinel collected, and another one made, with each collection.
-func afterCollection(p *percent) {
-	runtime.AddCleanup(&sentinel{}, func(p *percent) {
-		p.adapt(liveHeap())
-		afterCollection(p)
-	}, p)
+// afterCollections has do called after each collection: a sentinel is collected, and another one made.
+func afterCollections(do func()) {
+	runtime.AddCleanup(&sentinel{}, func(do func()) {
+		do()
+		afterCollections(do)
+	}, do)
 }
 
 // sentinel is large enough not to share its memory with others, which would keep it alive.
 type sentinel struct{ _ [64]byte }
+
+type percent struct{ now int }
 
 // adapt sets GOGC for a heap of live bytes. Each change stops the world for a moment, so small ones are left out.
 func (p *percent) adapt(live uint64) {
@@ -43,12 +48,12 @@ func (p *percent) adapt(live uint64) {
 	debug.SetGCPercent(wanted)
 }
 
-// percentFor returns the GOGC by which a heap of live bytes grows to heapFloor, and 100 at least.
+// percentFor returns the GOGC by which a heap of live bytes grows to heapFloor, from 100 to mostPercent.
 func percentFor(live uint64) int {
 	if live == 0 {
 		return 100
 	}
-	return int(max(100, min(1000, 100*(heapFloor-min(live, heapFloor))/live)))
+	return int(max(100, min(mostPercent, 100*(heapFloor-min(live, heapFloor))/live)))
 }
 
 func liveHeap() uint64 {
