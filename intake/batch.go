@@ -165,7 +165,7 @@ func (in *Intake) writeBatch(batch []*arrival) {
 // rows makes one ledger row per key. A row is leased to this process when its dispatcher has room, else the relay's.
 func (in *Intake) rows(batch []*arrival) (firsts map[string]*arrival, rows []store.Arrival) {
 	firsts = make(map[string]*arrival, len(batch))
-	lease, overflow := in.Now().Add(leaseFor), 0
+	lease := in.Now().Add(leaseFor)
 	for _, a := range batch {
 		if firsts[a.event.ID] != nil {
 			continue
@@ -177,11 +177,10 @@ func (in *Intake) rows(batch []*arrival) (firsts map[string]*arrival, rows []sto
 		case in.queues.reserve(a.event.Provider):
 			row.LeaseUntil = lease
 		default:
-			overflow++
+			in.pressure.overflow(a.event.Provider, 1)
 		}
 		rows = append(rows, row)
 	}
-	in.pressure.overflow(overflow)
 	return firsts, rows
 }
 

@@ -31,15 +31,15 @@ func (in *Intake) startQueued(ctx context.Context) {
 		if !ok {
 			return
 		}
-		if !in.awaitTemporal(ctx, next) {
-			continue // the lease is over or the process stops: the relay's
+		began := in.Now()
+		if in.awaitTemporal(ctx, next) { // else the lease is over or the process stops: the relay's
+			in.marks.starting(next.ID)
+			// A start under way is finished even by a stopping process: an answer is worth the three seconds at most.
+			starting := next.within(context.WithoutCancel(ctx))
+			// One that was tried before may have its run, and with it a first task that nobody works on if it was eager.
+			in.note(starting, next, in.start(starting, &next.Event, nil, next.attempts == 0))
 		}
-		leave := in.pressure.enter(ctx)
-		in.marks.starting(next.ID)
-		// A start under way is finished even by a stopping process: an answer is worth the three seconds at most.
-		starting := next.within(context.WithoutCancel(ctx))
-		in.note(starting, next, in.start(starting, &next.Event, nil, true))
-		leave()
+		in.queues.started(next, in.pressure.rest(next.Provider, in.Now().Sub(began)))
 	}
 }
 

@@ -82,15 +82,16 @@ func New(c Config) *Intake {
 		c.Metrics = silent{}
 	}
 	c.LedgerTimeout = cmp.Or(c.LedgerTimeout, ledgerTimeout)
+	pressure := newPressure(c.Now)
 	in := &Intake{
 		Config: c,
 		// Unbuffered: who waits here is in the next batch.
 		arrivals:   make(chan *arrival),
-		queues:     newQueues(c.Metrics.Queued),
+		queues:     newQueues(pressure.high, c.Metrics.Queued),
 		marks:      newMarks(),
 		duplicates: newDuplicates(),
 		answered:   newAnswered(),
-		pressure:   newPressure(c.Now),
+		pressure:   pressure,
 		attribute:  &attribute{now: c.Now},
 		direct:     make(chan struct{}, maxDirectStarts),
 		starting:   make(chan struct{}, directStarters),

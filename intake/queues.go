@@ -1,6 +1,7 @@
 package intake
 
 import (
+	"slices"
 	"sync"
 	"time"
 
@@ -20,23 +21,28 @@ type queued struct {
 	trace        trace.SpanContext // of the request; none where the relay found the row
 	attempts     int
 	refusedSince time.Time
+	alone        bool // nothing else of its provider is started meanwhile
 }
 
-// queues holds one queue per provider and serves them in turn, so that one provider's burst does not delay another's.
+// queues holds one queue per provider and serves them in turn, so that one provider's burst does not delay another's. While
+// the starts of a provider step back, one of them is served at a time, and the starters are free for others.
 type queues struct {
 	mu       sync.Mutex
 	ready    *sync.Cond
 	waiting  map[string][]queued
 	taken    map[string]int // room in use: reserved and queued
 	turn     []string       // providers with something queued, the next first
+	stepBack func(provider string) bool
+	held     map[string]bool // providers of which one is being started alone, or whose starts rest
 	size     int
 	isClosed bool
 	wake     chan struct{}
 	measure  func(int)
 }
 
-func newQueues(measure func(int)) *queues {
-	q := &queues{waiting: map[string][]queued{}, taken: map[string]int{}, wake: make(chan struct{}, 1), measure: measure}
+func newQueues(stepBack func(provider string) bool, measure func(int)) *queues {
+	q := &queues{waiting: map[string][]queued{}, taken: map[string]int{}, held: map[string]bool{}, wake: make(chan struct{}, 1),
+		stepBack: stepBack, measure: measure}
 	q.ready = sync.NewCond(&q.mu)
 	return q
 }
@@ -76,15 +82,19 @@ func (q *queues) push(e queued) {
 func (q *queues) pop() (e queued, ok bool) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
-	for len(q.turn) == 0 && !q.isClosed {
+	next := q.next()
+	for ; next < 0 && !q.isClosed; next = q.next() {
 		q.ready.Wait()
 	}
 	if q.isClosed {
 		return queued{}, false
 	}
-	provider := q.turn[0]
-	q.turn = q.turn[1:]
+	provider := q.turn[next]
+	q.turn = slices.Delete(q.turn, next, next+1)
 	e = q.waiting[provider][0]
+	if e.alone = q.stepBack(provider); e.alone {
+		q.held[provider] = true
+	}
 	q.waiting[provider] = q.waiting[provider][1:]
 	if len(q.waiting[provider]) > 0 {
 		q.turn = append(q.turn, provider)
@@ -98,6 +108,23 @@ func (q *queues) pop() (e queued, ok bool) {
 		q.nudge()
 	}
 	return e, true
+}
+
+// next is the place in the turn of the first provider that is not held, -1 for none.
+func (q *queues) next() int {
+	return slices.IndexFunc(q.turn, func(provider string) bool { return !q.held[provider] })
+}
+
+// started tells that the start of e is over. One that was made alone lets the next of its provider follow after a rest.
+func (q *queues) started(e queued, rest time.Duration) {
+	if e.alone {
+		time.AfterFunc(rest, func() {
+			q.mu.Lock()
+			defer q.mu.Unlock()
+			delete(q.held, e.Provider)
+			q.ready.Broadcast()
+		})
+	}
 }
 
 // empty reports whether nothing is queued.

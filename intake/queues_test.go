@@ -17,7 +17,7 @@ func push(t *testing.T, q *queues, provider, id string) {
 // A burst of one provider stands behind the single events of the others.
 func TestQueuesServeProvidersInTurn(t *testing.T) {
 	t.Parallel()
-	q := newQueues(func(int) {})
+	q := newQueues(func(string) bool { return false }, func(int) {})
 	for _, id := range []string{"1", "2", "3", "4"} {
 		push(t, q, "stripe", id)
 	}
@@ -36,7 +36,7 @@ func TestQueuesServeProvidersInTurn(t *testing.T) {
 // A full queue takes no more of its provider, and all of the others; a released or served place is free again.
 func TestQueuesAreBoundedPerProvider(t *testing.T) {
 	t.Parallel()
-	q := newQueues(func(int) {})
+	q := newQueues(func(string) bool { return false }, func(int) {})
 	for range queueRoom {
 		push(t, q, "stripe", "x")
 	}
