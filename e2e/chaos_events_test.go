@@ -150,7 +150,7 @@ func TestChaosOversizedReport(t *testing.T) {
 // another provider in the middle of it does not wait for its end.
 func TestChaosBurst(t *testing.T) {
 	besideOthers(t)
-	c := unleash(t, install(t))
+	c := unleash(t, install(t).apart())
 	s := c.serve()
 	to := at(s)
 	c.persist(to, c.checkout())

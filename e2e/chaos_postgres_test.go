@@ -144,7 +144,7 @@ const mostForAnOutage = 8
 func TestChaosPostgresAwayUnderRuns(t *testing.T) {
 	t.Parallel()
 	in, postgres, _ := proxied(t)
-	in, api := in.withStripeAPI()
+	in, api := in.apart().withStripeAPI()
 	c := unleash(t, in.routed(retrievingBoth()))
 	flying := scaled(50, 2000)
 	to := at(c.serve())

@@ -9,6 +9,7 @@ import (
 	"testing"
 	"time"
 
+	"hookflow/internal/testkit"
 	"hookflow/samples"
 
 	"github.com/stretchr/testify/require"
@@ -37,6 +38,19 @@ func besideOthers(t *testing.T) {
 	if !*chaosFull {
 		t.Parallel()
 	}
+}
+
+// apart gives an installation, large, a Temporal that no other test uses: what keeps it busy for minutes, or leaves it
+// many thousands of runs, would make the listings of others time out.
+func (in *installation) apart() *installation {
+	in.t.Helper()
+	if !*chaosFull {
+		return in
+	}
+	address, c := testkit.OwnTemporal(in.t)
+	in = in.with("TEMPORAL_ADDRESS", address).with("TEMPORAL_NAMESPACE", "default")
+	in.temporal = c
+	return in
 }
 
 // chaos is an installation whose senders keep a history. Everything random in it follows from the seed.

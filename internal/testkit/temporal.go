@@ -97,6 +97,21 @@ func Client(t testing.TB, namespace string) client.Client {
 	return c
 }
 
+// OwnTemporal starts a dev server for this test alone, and returns its address and a client of its namespace "default", which
+// has the search attribute.
+func OwnTemporal(t testing.TB) (address string, c client.Client) {
+	t.Helper()
+	server, err := devstack.StartTemporal(t.Context(), devstack.TemporalOptions{DieWithParent: true})
+	require.NoError(t, err)
+	t.Cleanup(server.Kill)
+	c, err = client.Dial(client.Options{HostPort: server.Address(), Namespace: server.Namespace, Logger: Quiet()})
+	require.NoError(t, err)
+	t.Cleanup(c.Close)
+	_, err = migrations.AddAttribute(t.Context(), c, server.Namespace)
+	require.NoError(t, err)
+	return server.Address(), c
+}
+
 // Quiet is a Temporal logger that says nothing.
 func Quiet() sdklog.Logger { return quiet{} }
 
