@@ -37,6 +37,8 @@ func (o Once) Batch(ctx context.Context, e *event.Event, effects *pgx.Batch, res
 	if err != nil {
 		return nil, err
 	}
+	ctx, cancel := InTime(ctx)
+	defer cancel()
 	stored, err := o.Store.CompleteStep(ctx, e, effects, raw, o.Now())
 	if store.Refused(err) {
 		return nil, invalidPayload("Postgres refuses what the event holds") // its own message would quote it
@@ -46,9 +48,10 @@ func (o Once) Batch(ctx context.Context, e *event.Event, effects *pgx.Batch, res
 
 // Tx runs effect and records the step as completed with what effect returns, in one transaction. When an earlier attempt
 // did so, effect is not called and the earlier result is returned. An error of effect undoes everything and is returned
-// as it is; while the ledger is away it fails as Batch does.
+// as it is; while the ledger is away it fails as Batch does. A ledger that hangs is given up in time to say so, in the
+// statements of effect too; what effect does beside them may take as long as the attempt.
 func (o Once) Tx(ctx context.Context, e *event.Event, effect func(pgx.Tx) (any, error)) (json.RawMessage, error) {
-	stored, err := o.Store.CompleteStepTx(ctx, e, o.Now(), func(tx pgx.Tx) (json.RawMessage, error) {
+	stored, err := o.Store.CompleteStepTx(ctx, e, o.Now(), SpeakBy(ctx), func(tx pgx.Tx) (json.RawMessage, error) {
 		result, err := effect(tx)
 		if err != nil {
 			return nil, err

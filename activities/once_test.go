@@ -6,6 +6,7 @@ import (
 	"errors"
 	"sync"
 	"testing"
+	"time"
 
 	"hookflow/activities"
 	"hookflow/event"
@@ -197,4 +198,60 @@ func TestOnce_Batch_lostAnswer(t *testing.T) {
 	require.NoError(t, err)
 	require.JSONEq(t, `{"by":"lost"}`, string(result))
 	require.Equal(t, 2, c.effects())
+}
+
+// A ledger that hangs is given up while the attempt can still say so, in the statements of an effect as well.
+func TestOnce_ledgerHangs(t *testing.T) {
+	t.Parallel()
+	for name, way := range ways {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			c, e := countEffects(t), stepOf("a", 0)
+			proxy, url := testkit.DatabaseProxy(t, c.url)
+			o := once(testkit.OpenStore(t, url, store.Options{}))
+			ctx, cancel := context.WithTimeout(t.Context(), 2*time.Second)
+			defer cancel()
+			proxy.Silence()
+			_, err := way(o, ctx, &e, "first")
+			require.True(t, activities.IsLedgerUnavailable(err), err)
+			require.NoError(t, ctx.Err())
+		})
+	}
+}
+
+func TestOnce_Tx_ledgerHangsUnderTheEffect(t *testing.T) {
+	t.Parallel()
+	c, e := countEffects(t), stepOf("a", 0)
+	proxy, url := testkit.DatabaseProxy(t, c.url)
+	o := once(testkit.OpenStore(t, url, store.Options{}))
+	ctx, cancel := context.WithTimeout(t.Context(), 2*time.Second)
+	defer cancel()
+	_, err := o.Tx(ctx, &e, func(tx pgx.Tx) (any, error) {
+		proxy.Silence()
+		_, err := tx.Exec(t.Context(), addEffect, "a", "first")
+		return nil, err
+	})
+	require.True(t, activities.IsLedgerUnavailable(err), err)
+	require.NoError(t, ctx.Err())
+}
+
+// What an effect does beside its statements may take as long as the attempt, and its connection serves the next.
+func TestOnce_Tx_slowEffect(t *testing.T) {
+	t.Parallel()
+	s, url := testkit.Store(t, store.Options{MaxConns: 1})
+	testkit.Exec(t, url, `CREATE TABLE effects (step text, by text)`)
+	e := stepOf("a", 0)
+	ctx, cancel := context.WithTimeout(t.Context(), 2*time.Second)
+	defer cancel()
+	result, err := once(s).Tx(ctx, &e, func(tx pgx.Tx) (any, error) {
+		_, err := tx.Exec(ctx, addEffect, "a", "slow")
+		<-time.After(time.Until(activities.SpeakBy(ctx)) + 50*time.Millisecond)
+		return "done", err
+	})
+	require.NoError(t, err)
+	require.JSONEq(t, `"done"`, string(result))
+	e.Step = "b"
+	_, err = once(s).Tx(t.Context(), &e, nothing)
+	require.NoError(t, err)
+	require.Equal(t, 1, testkit.Query[int](t, url, `SELECT count(*) FROM effects`))
 }

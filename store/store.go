@@ -120,7 +120,7 @@ func Unavailable(err error) bool {
 	if errors.As(err, &pg) {
 		return unavailableState(pg.Code)
 	}
-	return errors.Is(err, context.DeadlineExceeded) || pgconn.Timeout(err) ||
+	return errors.Is(err, errReadOnly) || errors.Is(err, context.DeadlineExceeded) || pgconn.Timeout(err) ||
 		pgconn.SafeToRetry(err) || lostConnection(err)
 }
 

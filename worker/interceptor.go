@@ -72,16 +72,18 @@ func (a *attempt) ExecuteActivity(ctx context.Context, in *interceptor.ExecuteAc
 	case ref.Waiting != nil && ref.Waiting.Attempts > 0:
 		return a.wait(ctx, in, ref)
 	}
-	return a.make(ctx, in, ref, func() {})
+	return a.make(ctx, in, ref, func() error { return nil })
 }
 
-// make makes the attempt, and says so when the handler's part begins.
-func (a *attempt) make(ctx context.Context, in *interceptor.ExecuteActivityInput, ref event.Event, begins func()) (any, error) {
+// make makes the attempt, and says so when the handler's part begins, which an error then keeps from beginning.
+func (a *attempt) make(ctx context.Context, in *interceptor.ExecuteActivityInput, ref event.Event, begins func() error) (any, error) {
 	whole, err := a.fill(ctx, ref)
 	if err != nil {
 		return nil, a.outage(ctx, ref, err)
 	}
-	begins()
+	if err := begins(); err != nil {
+		return nil, err
+	}
 	whole.Waiting = nil // our business, not the handler's
 	in.Args[0] = whole
 	began := a.now()
@@ -150,17 +152,24 @@ func (a *attempt) fill(ctx context.Context, ref event.Event) (event.Event, error
 	return whole, nil
 }
 
-// readTries and readPause keep an attempt waiting for two seconds at most: the workflow waits longer for less.
+// readTries and readPause keep an attempt waiting for two seconds at most where the ledger is away, and readTime where it
+// hangs: the workflow waits longer for less.
 const (
 	readTries = 4
 	readPause = 500 * time.Millisecond
+	readTime  = 5 * time.Second
 )
 
 func (a *attempt) read(ctx context.Context, id string) (event.Event, error) {
+	ctx, stop := activities.InTime(ctx)
+	defer stop()
+	ctx, cancel := context.WithTimeout(ctx, readTime)
+	defer cancel()
 	for try := 1; ; try++ {
-		once, cancel := context.WithTimeout(ctx, 5*time.Second)
-		whole, err := a.store.ReadEvent(once, id)
-		cancel()
+		whole, err := a.store.ReadEvent(ctx, id)
+		if err == nil {
+			a.away.back()
+		}
 		if !store.Unavailable(err) || try == readTries || activity.GetInfo(ctx).IsLocalActivity {
 			return whole, err
 		}
@@ -195,7 +204,7 @@ func again(info activity.Info, failure error) bool {
 }
 
 // How long the writing of a failed attempt may take: long enough for a busy ledger, short enough for one that is away. The
-// next attempt waits for it, and behind that of a reply somebody.
+// next attempt waits for it, and behind that of a reply somebody. Nor may the attempt's own answer come too late for it.
 const (
 	noteTime      = 5 * time.Second
 	replyNoteTime = 200 * time.Millisecond
@@ -215,6 +224,9 @@ func (a *attempt) note(ctx context.Context, e *event.Event, began time.Time, fai
 	limit := noteTime
 	if e.Reply {
 		limit = replyNoteTime
+	}
+	if by := activities.SpeakBy(ctx); !by.IsZero() && ctx.Err() == nil { // after its end the note is all that there will be
+		limit = min(limit, time.Until(by))
 	}
 	detached, cancel := context.WithTimeout(context.WithoutCancel(ctx), limit)
 	defer cancel()

@@ -43,6 +43,13 @@ func (a *away) pause(now time.Time) time.Duration {
 	return min(max(now.Sub(a.since)/4, a.shortest), a.longest)
 }
 
+// back ends the outage: an attempt reached the ledger.
+func (a *away) back() {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	a.until = time.Time{}
+}
+
 // outage decides what becomes of an attempt that ended because the ledger did not answer. Where attempts are without limit
 // Temporal repeats it, which adds no history. Where they are limited it ends the activity with the number of attempts that
 // the handler has had, and with true where the run then lets the step wait: the workflow schedules it again.

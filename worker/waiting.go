@@ -11,6 +11,7 @@ import (
 
 	"hookflow/activities"
 	"hookflow/event"
+	"hookflow/store"
 
 	enums "go.temporal.io/api/enums/v1"
 	"go.temporal.io/sdk/activity"
@@ -25,46 +26,64 @@ import (
 // worker in between has been counted by then, as an attempt of the handler.
 func (a *attempt) wait(ctx context.Context, in *interceptor.ExecuteActivityInput, ref event.Event) (result any, err error) {
 	number := activity.GetInfo(ctx).Attempt
-	count := a.progress.resume(ctx)
+	count := a.progress.resume(ctx, number)
 	made := count.made(number)
 	if err := timedOut(made, *ref.Waiting, a.now()); err != nil {
 		return nil, err
 	}
-	if count.Since == 0 {
-		if err := a.ping(ctx); err != nil { // memory may hold the event, and the handler would ask in vain
-			return nil, a.outage(ctx, ref, activities.LedgerUnavailable(err))
+	defer func() {
+		if err != nil && activities.IsLedgerUnavailable(err) && count.Since > 0 {
+			a.progress.count(ctx, tally{Made: made})
 		}
+	}()
+	if err := a.ping(ctx); err != nil { // memory may hold the event, and the handler would ask in vain
+		return nil, a.outage(ctx, ref, activities.LedgerUnavailable(err))
 	}
 	defer func() {
 		if value := recover(); value != nil { // reported and noted already
 			err = a.judge(ctx, *ref.Waiting, made+1, temporal.NewApplicationError(fmt.Sprint(value), panicType))
 		}
 	}()
-	result, err = a.make(ctx, in, ref, func() {
-		if count.Since == 0 {
-			count = tally{Made: made, Since: number}
-			a.progress.count(ctx, count)
+	result, err = a.make(ctx, in, ref, func() error {
+		if count.Since > 0 {
+			return nil
 		}
+		begun := tally{Made: made, Since: number}
+		a.progress.count(ctx, begun)
+		if ctx.Err() == nil { // else Temporal did not take the count: the SDK ends the context and says nothing
+			count = begun
+		}
+		return ctx.Err()
 	})
 	switch {
 	case err == nil:
 		return result, nil
-	case !activities.IsLedgerUnavailable(err):
-		return nil, a.judge(ctx, *ref.Waiting, made+1, err)
-	case count.Since > 0:
-		a.progress.count(ctx, tally{Made: made})
+	case activities.IsLedgerUnavailable(err), count.Since == 0 && ctx.Err() != nil:
+		return nil, err
+	case count.Since == 0: // the handler was not called, but the attempt failed for a reason that may stay
+		a.progress.count(ctx, tally{Made: made + 1})
 	}
-	return nil, err
+	return nil, a.judge(ctx, *ref.Waiting, made+1, err)
 }
 
 // panicType is the type that the SDK gives a panic.
 const panicType = "PanicError"
 
-// ping asks whether the ledger takes events.
+// ping asks whether the ledger answers, and returns an error only where it is away: what else is wrong with it an attempt
+// will meet, and that one counts.
 func (a *attempt) ping(ctx context.Context) error {
+	ctx, stop := activities.InTime(ctx)
+	defer stop()
 	ctx, cancel := context.WithTimeout(ctx, 2*time.Second)
 	defer cancel()
-	return a.store.Ping(ctx)
+	err := a.store.Ping(ctx)
+	if store.Unavailable(err) {
+		return err
+	}
+	if err == nil {
+		a.away.back()
+	}
+	return nil
 }
 
 // timedOut ends a step whose last attempt ended without a word when no other is left, by number or by time.
@@ -108,7 +127,7 @@ func backoff(p *temporal.RetryPolicy, made int32) time.Duration {
 	}
 	first := cmp.Or(p.InitialInterval, time.Second)
 	longest := cmp.Or(p.MaximumInterval, 100*first)
-	return time.Duration(min(float64(first)*math.Pow(cmp.Or(p.BackoffCoefficient, 2), float64(made-1)), float64(longest)))
+	return time.Duration(min(float64(first)*math.Pow(cmp.Or(p.BackoffCoefficient, 2), float64(max(made-1, 0))), float64(longest)))
 }
 
 // tally is what a heartbeat keeps of a waiting step.
@@ -138,8 +157,9 @@ type progress struct {
 	left    int   // how many details of its own the handler left in an earlier attempt
 }
 
-// resume reads what earlier attempts of a waiting step left.
-func (p *progress) resume(ctx context.Context) tally {
+// resume reads what attempts of a waiting step before the one of a number left. A number before the first that counts means
+// that somebody reset the activity, which is to begin anew.
+func (p *progress) resume(ctx context.Context, number int32) tally {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.waiting = true
@@ -158,6 +178,9 @@ func (p *progress) resume(ctx context.Context) tally {
 		}
 	}
 	p.left = len(p.own)
+	if number < p.tally.Since {
+		p.tally = tally{}
+	}
 	return p.tally
 }
 

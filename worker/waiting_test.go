@@ -3,6 +3,7 @@ package worker
 import (
 	"context"
 	"errors"
+	"slices"
 	"sync"
 	"testing"
 	"time"
@@ -26,23 +27,27 @@ type room struct {
 	*testing.T
 	temporal client.Client
 	store    *store.Store
+	url      string // past the proxy
 	proxy    *testkit.Proxy
 
 	mu       sync.Mutex
 	handlers map[string]func(ctx context.Context, attempt int) error // by event id
 	attempts map[string]int
+	worker   *attempts
 }
 
-func newRoom(t *testing.T) *room {
+func newRoom(t *testing.T, around ...interceptor.WorkerInterceptor) *room {
 	t.Helper()
-	proxy, through := testkit.DatabaseProxy(t, testkit.Database(t))
+	url := testkit.Database(t)
+	proxy, through := testkit.DatabaseProxy(t, url)
 	r := &room{
-		T: t, temporal: testkit.Client(t, testkit.Namespace(t)), store: testkit.OpenStore(t, through, store.Options{}), proxy: proxy,
+		T: t, url: url, temporal: testkit.Client(t, testkit.Namespace(t)), store: testkit.OpenStore(t, through, store.Options{}), proxy: proxy,
 		handlers: map[string]func(context.Context, int) error{}, attempts: map[string]int{},
 	}
-	w := worker.New(r.temporal, "waiting", worker.Options{Interceptors: []interceptor.WorkerInterceptor{&attempts{
+	r.worker = &attempts{
 		store: r.store, now: time.Now, log: silent(), away: away{shortest: 50 * time.Millisecond, longest: 50 * time.Millisecond},
-	}}})
+	}
+	w := worker.New(r.temporal, "waiting", worker.Options{Interceptors: append(around, r.worker)})
 	w.RegisterActivityWithOptions(func(ctx context.Context, e event.Event) error {
 		r.mu.Lock()
 		r.attempts[e.EventID]++
@@ -53,11 +58,12 @@ func newRoom(t *testing.T) *room {
 		}
 		return handle(ctx, attempt)
 	}, activity.RegisterOptions{Name: "thing.Handle"})
-	w.RegisterWorkflowWithOptions(func(ctx workflow.Context, e event.Event) error {
+	w.RegisterWorkflowWithOptions(func(ctx workflow.Context, e event.Event, timeout time.Duration, most int32) error {
 		return workflow.ExecuteActivity(workflow.WithActivityOptions(ctx, workflow.ActivityOptions{
-			StartToCloseTimeout: time.Second,
+			StartToCloseTimeout: timeout,
 			RetryPolicy: &temporal.RetryPolicy{
-				InitialInterval: 10 * time.Millisecond, BackoffCoefficient: 2, NonRetryableErrorTypes: []string{"Declared"},
+				InitialInterval: 10 * time.Millisecond, BackoffCoefficient: 2, MaximumAttempts: most,
+				NonRetryableErrorTypes: []string{"Declared"},
 			},
 		}), "thing.Handle", e).Get(ctx, nil)
 	}, workflow.RegisterOptions{Name: "Waits"})
@@ -66,20 +72,50 @@ func newRoom(t *testing.T) *room {
 	return r
 }
 
+// attemptTime is how long an attempt may take where that is not what a test is about.
+const attemptTime = 5 * time.Second
+
 // begin starts a run whose only step waits, with what it has left.
 func (r *room) begin(id string, left event.Waiting, handle func(ctx context.Context, attempt int) error) client.WorkflowRun {
 	r.Helper()
-	e := event.Event{Provider: "stripe", Scheme: "stripe", EventID: id, Type: "thing.happened", Body: []byte("{}")}
-	e.ID = event.ID(e.Key())
+	return r.beginWithin(id, attemptTime, 0, left, handle)
+}
+
+// beginWithin starts a run whose only step may take some time in each attempt, of which Temporal makes most.
+func (r *room) beginWithin(id string, timeout time.Duration, most int32, left event.Waiting, handle func(ctx context.Context, attempt int) error) client.WorkflowRun {
+	r.Helper()
+	e := thing(id)
 	r.store.Remember(e)
+	return r.start(e, timeout, most, left, handle)
+}
+
+// start is beginWithin for an event that this process does not remember.
+func (r *room) start(e event.Event, timeout time.Duration, most int32, left event.Waiting, handle func(ctx context.Context, attempt int) error) client.WorkflowRun {
+	r.Helper()
 	r.mu.Lock()
-	r.handlers[id] = handle
+	r.handlers[e.EventID] = handle
 	r.mu.Unlock()
 	ref := e.Ref()
 	ref.Step, ref.Waiting = "a", &left
-	run, err := r.temporal.ExecuteWorkflow(r.Context(), client.StartWorkflowOptions{ID: id, TaskQueue: "waiting"}, "Waits", ref)
+	run, err := r.temporal.ExecuteWorkflow(r.Context(), client.StartWorkflowOptions{ID: e.EventID, TaskQueue: "waiting"}, "Waits", ref, timeout, most)
 	require.NoError(r, err)
 	return run
+}
+
+func thing(id string) event.Event {
+	e := event.Event{Provider: "stripe", Scheme: "stripe", EventID: id, Type: "thing.happened", Body: []byte("{}")}
+	e.ID = event.ID(e.Key())
+	return e
+}
+
+// kept puts an event into the ledger.
+func (r *room) kept(id string) event.Event {
+	r.Helper()
+	e := thing(id)
+	e.ReceivedAt = noon
+	_, err := r.store.InsertEvents(r.Context(), []store.Arrival{{Event: &e}})
+	require.NoError(r, err)
+	return e
 }
 
 func (r *room) made(id string) int {
@@ -129,7 +165,11 @@ func TestWaitingStep(t *testing.T) {
 			if c.until != 0 {
 				left.Until = time.Now().Add(c.until)
 			}
-			err := r.begin(name, left, func(ctx context.Context, attempt int) error {
+			timeout := attemptTime
+			if slices.Contains(c.ends, errHang) {
+				timeout = time.Second
+			}
+			err := r.beginWithin(name, timeout, 0, left, func(ctx context.Context, attempt int) error {
 				end := c.ends[min(attempt, len(c.ends))-1]
 				if end == errHang {
 					<-ctx.Done()
@@ -164,6 +204,7 @@ func TestWaitingStep_ledgerAway(t *testing.T) {
 	r.proxy.Heal()
 	require.NoError(t, run.Get(t.Context(), nil))
 	require.Equal(t, 1, r.made("evt_1"))
+	require.Zero(t, r.worker.away.until, "the outage is over, also for the pauses")
 }
 
 func TestWaitingStep_panics(t *testing.T) {
@@ -235,6 +276,8 @@ func TestBackoff(t *testing.T) {
 	}
 	require.Equal(t, 4*time.Second, backoff(nil, 3), "as Temporal has it")
 	require.Equal(t, 100*time.Second, backoff(&temporal.RetryPolicy{}, 100))
+	require.Equal(t, time.Second, backoff(p, 0))
+	require.Equal(t, time.Second, backoff(p, -3))
 }
 
 // The longer the ledger is away, the less often it is asked for.
@@ -247,5 +290,7 @@ func TestPauseGrowsWithTheOutage(t *testing.T) {
 	require.Equal(t, 30*time.Second, a.pause(noon.Add(2*time.Minute)))
 	require.Equal(t, 45*time.Second, a.pause(noon.Add(3*time.Minute)))
 	require.Equal(t, 45*time.Second, a.pause(noon.Add(4*time.Minute)))
+	a.back()
+	require.Equal(t, 15*time.Second, a.pause(noon.Add(4*time.Minute+time.Second)), "it was back meanwhile")
 	require.Equal(t, 15*time.Second, a.pause(noon.Add(10*time.Minute)), "another outage")
 }
