@@ -3,6 +3,7 @@ package config
 import (
 	"errors"
 	"fmt"
+	"io/fs"
 	"slices"
 	"strings"
 )
@@ -48,7 +49,7 @@ func (v *variables) secretsOf(name string, readFile func(string) ([]byte, error)
 	}
 	text, err := readFile(path)
 	if err != nil {
-		v.report(name+SecretFileSuffix, "names a file that cannot be read: "+err.Error(), "the path of a file that holds the secret")
+		v.problems = append(v.problems, Unread(name+SecretFileSuffix, err, "the path of a file that holds the secret"))
 		return nil
 	}
 	return v.secretsInFile(name+SecretFileSuffix, string(text))
@@ -68,7 +69,7 @@ func SecretText(name string, getenv func(string) string, readFile func(string) (
 	}
 	content, err := readFile(path)
 	if err != nil {
-		return "", &Problem{variable, "names a file that cannot be read: " + err.Error(), "the path of a file that holds the secret"}
+		return "", Unread(variable, err, "the path of a file that holds the secret")
 	}
 	var lines []string
 	for line := range strings.Lines(string(content)) {
@@ -80,6 +81,16 @@ func SecretText(name string, getenv func(string) string, readFile func(string) (
 		return "", &Problem{variable, "names a file that holds no secret", "the path of a file that holds the secret"}
 	}
 	return strings.Join(lines, ","), nil
+}
+
+// Unread is what is wrong with a variable that should name a file, by the error of reading it. The name of the file is left
+// out: who takes the variable for that of the secret has put the secret there.
+func Unread(variable string, err error, write string) *Problem {
+	why := "an unknown error"
+	if at := (*fs.PathError)(nil); errors.As(err, &at) {
+		why = at.Err.Error()
+	}
+	return &Problem{variable, "names a file that cannot be read: " + why, write}
 }
 
 // secretsInFile splits the text of a file. Empty lines are passed over; an empty element between commas is a mistake.

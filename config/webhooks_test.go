@@ -17,7 +17,7 @@ func TestReadWebhooks(t *testing.T) {
 	read := func(path string) ([]byte, error) {
 		text, ok := files[path]
 		if !ok {
-			return nil, fs.ErrNotExist
+			return nil, &fs.PathError{Op: "open", Path: path, Err: fs.ErrNotExist}
 		}
 		return []byte(text), nil
 	}
@@ -33,6 +33,7 @@ func TestReadWebhooks(t *testing.T) {
 		"with commas":       {env: map[string]string{"S_FILE": "/commas"}, secrets: []string{"a", "b", "c"}},
 		"both":              {env: map[string]string{"S_FILE": "/one", "S": "c4nary"}, want: "S_FILE: is set, and so is S; write: one of the two"},
 		"no such file":      {env: map[string]string{"S_FILE": "/nowhere"}, want: "S_FILE: names a file that cannot be read: file does not exist"},
+		"no name of a file": {env: map[string]string{"S_FILE": "whsec_c4nary"}, want: "S_FILE: names a file that cannot be read: file does not exist"},
 		"an empty file":     {env: map[string]string{"S_FILE": "/empty"}, want: "S_FILE: names a file that holds no secret; write: one secret a line"},
 		"an empty element":  {env: map[string]string{"S_FILE": "/hole"}, want: "S_FILE: names a file with an empty element"},
 		"too many":          {env: map[string]string{"S_FILE": "/many"}, want: "S_FILE: names a file with 6 secrets"},
@@ -78,7 +79,7 @@ func TestSecretText(t *testing.T) {
 	read := func(path string) ([]byte, error) {
 		text, ok := files[path]
 		if !ok {
-			return nil, fs.ErrNotExist
+			return nil, &fs.PathError{Op: "open", Path: path, Err: fs.ErrNotExist}
 		}
 		return []byte(text), nil
 	}
@@ -92,6 +93,7 @@ func TestSecretText(t *testing.T) {
 		"one a line":      {map[string]string{"S_FILE": "/lines"}, "whsec_new,whsec_old", ""},
 		"both":            {map[string]string{"S_FILE": "/one", "S": "c4nary"}, "", "S_FILE: is set, and so is S; write: one of the two"},
 		"no such file":    {map[string]string{"S_FILE": "/nowhere"}, "", "S_FILE: names a file that cannot be read: file does not exist"},
+		"no file's name":  {map[string]string{"S_FILE": "whsec_c4nary"}, "", "S_FILE: names a file that cannot be read: file does not exist"},
 		"an empty file":   {map[string]string{"S_FILE": "/empty"}, "", "S_FILE: names a file that holds no secret"},
 	} {
 		text, err := SecretText("S", environment(c.env), read)

@@ -3,6 +3,7 @@ package providers
 import (
 	"context"
 	"errors"
+	"fmt"
 	"io/fs"
 	"os"
 	"regexp"
@@ -46,7 +47,17 @@ func greetNotion(p *Declared, r *Request) (*Greeting, error) {
 // errOtherToken: while pairing anybody may post a token, so the first one stays.
 var errOtherToken = errors.New("the file holds another token already; remove it to pair again")
 
+// keepToken writes the token into the file. Its errors do not name the file: who takes the variable of its name for that of
+// the token has put the token there.
 func keepToken(file, token string) error {
+	err := writeToken(file, token)
+	if at := (*fs.PathError)(nil); errors.As(err, &at) {
+		return fmt.Errorf("the file of the token, %s: %w", at.Op, at.Err)
+	}
+	return err
+}
+
+func writeToken(file, token string) error {
 	f, err := os.OpenFile(file, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
 	if errors.Is(err, fs.ErrExist) {
 		kept, err := os.ReadFile(file)

@@ -46,3 +46,12 @@ func TestNotion_Pairing(t *testing.T) {
 	require.NoError(t, err)
 	require.Equal(t, "notion:e-1", e.Key())
 }
+
+// A token that stands where the name of its file belongs is not shown.
+func TestNotion_tokenForAFile(t *testing.T) {
+	t.Parallel()
+	canary := filepath.Join(t.TempDir(), "secret_c4nary/and no folder")
+	err := keepToken(canary, "secret_x")
+	require.ErrorIs(t, err, os.ErrNotExist)
+	require.EqualError(t, err, "the file of the token, open: no such file or directory")
+}

@@ -92,6 +92,7 @@ func TestDoctor(t *testing.T) {
 		"no TLS":             {map[string]string{"HOOKFLOW_PUBLIC_URL": "http://hooks.example.com"}, map[string]string{"public url": stateWarn}, "put TLS in front"},
 		"no configuration":   {map[string]string{"TWILIO_AUTH_TOKEN": "0123456789abcdef", "HOOKFLOW_PUBLIC_URL": ""}, map[string]string{"configuration": stateFail}, "HOOKFLOW_PUBLIC_URL"},
 		"a short secret":     {map[string]string{"TWILIO_AUTH_TOKEN": "0123456789"}, map[string]string{"short secret": stateWarn}, "twilio: secret 1 has 10 bytes, and one below 16 can be guessed"},
+		"a secret, no file":  {map[string]string{"GITHUB_WEBHOOK_SECRET_FILE": "whsec_canary"}, map[string]string{"configuration": stateFail}, "GITHUB_WEBHOOK_SECRET_FILE names a file that cannot be read: no such file or directory"},
 		"no signing secret":  {map[string]string{"HOOKFLOW_CONFIG": routes}, map[string]string{"configuration": stateFail}, "HOOKFLOW_FORWARD_SECRET"},
 		"forwarding": {map[string]string{"HOOKFLOW_CONFIG": routes, "HOOKFLOW_FORWARD_SECRET": "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"}, nil,
 			"routes of " + routes},

@@ -1,7 +1,9 @@
 package main
 
 import (
+	"errors"
 	"fmt"
+	"io/fs"
 	"log/slog"
 	"net/url"
 
@@ -28,13 +30,25 @@ func (v variables) LookupEnv(name string) (string, bool) {
 func temporalOptions(mode config.Mode, getenv func(string) string, log *slog.Logger) (client.Options, error) {
 	o, err := envconfig.LoadClientOptions(envconfig.LoadClientOptionsRequest{DisableFile: mode == config.Dev, EnvLookup: variables(getenv)})
 	if err != nil {
-		return o, fmt.Errorf("the variables of Temporal cannot be read: %w", err)
+		return o, temporalProblem(err, getenv)
 	}
 	if o.Namespace == "" {
 		o.Namespace = client.DefaultNamespace
 	}
 	o.Logger = newSDKLog(log)
 	return o, nil
+}
+
+// temporalProblem names the variable of a file that cannot be read, instead of the file: a key is easily put there itself.
+func temporalProblem(err error, getenv func(string) string) error {
+	if at := (*fs.PathError)(nil); errors.As(err, &at) {
+		for _, name := range []string{"TEMPORAL_TLS_CLIENT_KEY_PATH", "TEMPORAL_TLS_CLIENT_CERT_PATH", "TEMPORAL_TLS_SERVER_CA_CERT_PATH"} {
+			if getenv(name) == at.Path {
+				return config.Unread(name, err, "the path of a PEM file; the same name with _DATA in place of _PATH takes its text")
+			}
+		}
+	}
+	return fmt.Errorf("the variables of Temporal cannot be read: %w", err)
 }
 
 // runURL returns a function that writes the address of a run in a Temporal UI, nil without one.
