@@ -10,6 +10,7 @@ import (
 	"strings"
 	"testing"
 
+	"hookflow/event"
 	"hookflow/internal/testkit"
 
 	"github.com/stretchr/testify/require"
@@ -94,12 +95,31 @@ func TestWhatIsWatchedIsExported(t *testing.T) {
 				require.Contains(t, string(constants), source, where)
 				continue
 			}
-			series := regexp.MustCompile(`(?m)^` + name + `(\{.*\b` + label + `=.*\}|\{.*\})? `)
+			series := regexp.MustCompile(`(?m)^` + name + `\{(.*,)?` + label + `=.*\} `)
 			if label == "" {
 				series = regexp.MustCompile(`(?m)^` + name + `(\{.*\})? `)
 			}
 			require.True(t, series.MatchString(page), "%s asks for %s, which is not exported", where, found)
 		}
+	}
+}
+
+var matchedStates = regexp.MustCompile(`hookflow_destination_state\{state=~?"([^"]+)"`)
+
+// Each state in which a destination is not sent to has an alert, by the word that is exported.
+func TestDestinationAlertsKnowTheStates(t *testing.T) {
+	t.Parallel()
+	asked := expressions(t)
+	for alert, states := range map[string][]event.DestinationState{
+		"HookflowDestinationDown": {event.CircuitOpen, event.Probing}, "HookflowDestinationPaused": {event.Paused},
+	} {
+		found := matchedStates.FindStringSubmatch(asked["alert "+alert])
+		require.Len(t, found, 2, alert)
+		var matched []event.DestinationState
+		for word := range strings.SplitSeq(found[1], "|") {
+			matched = append(matched, event.DestinationState(word))
+		}
+		require.Equal(t, states, matched, alert)
 	}
 }
 
