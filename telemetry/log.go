@@ -3,40 +3,10 @@ package telemetry
 import (
 	"cmp"
 	"log/slog"
-	"strings"
 )
-
-const (
-	placeholder = "[secret]"
-	// minSecret is the least length of a secret that is looked for.
-	minSecret = 8
-)
-
-// redactor replaces known secrets. The zero value replaces nothing.
-type redactor struct{ replacer *strings.Replacer }
-
-func newRedactor(secrets []string) redactor {
-	var pairs []string
-	for _, s := range secrets {
-		if len(s) >= minSecret {
-			pairs = append(pairs, s, placeholder)
-		}
-	}
-	if pairs == nil {
-		return redactor{}
-	}
-	return redactor{strings.NewReplacer(pairs...)}
-}
-
-func (r redactor) text(s string) string {
-	if r.replacer == nil {
-		return s
-	}
-	return r.replacer.Replace(s)
-}
 
 // attr is slog's ReplaceAttr: times in UTC, and no secret in a text or an error.
-func (r redactor) attr(groups []string, a slog.Attr) slog.Attr {
+func (r *redactor) attr(groups []string, a slog.Attr) slog.Attr {
 	switch a.Value.Kind() {
 	case slog.KindTime:
 		if len(groups) == 0 && a.Key == slog.TimeKey {
@@ -52,7 +22,7 @@ func (r redactor) attr(groups []string, a slog.Attr) slog.Attr {
 	return a
 }
 
-func newLog(o Options, secrets redactor) *slog.Logger {
+func newLog(o Options, secrets *redactor) *slog.Logger {
 	options := &slog.HandlerOptions{Level: cmp.Or(o.Level, slog.Leveler(slog.LevelInfo)), ReplaceAttr: secrets.attr}
 	if o.Text {
 		return slog.New(traced{slog.NewTextHandler(o.Log, options)})

@@ -11,7 +11,7 @@ import (
 
 // newHub returns a hub with its own client, nil without a DSN. The SDK's global hub stays empty: what is captured there
 // goes nowhere.
-func newHub(o Options, secrets redactor) (*sentry.Hub, error) {
+func newHub(o Options, secrets *redactor) (*sentry.Hub, error) {
 	if o.SentryDSN == "" {
 		return nil, nil // not even a client: it would look for a DSN in the environment by itself
 	}
@@ -60,7 +60,7 @@ const maxTag = 200
 var contexts = []string{"device", "os", "runtime", "trace", failureContext}
 
 // beforeSend sees every event last. A handler that panics to close a connection has nothing to report.
-func (r redactor) beforeSend(e *sentry.Event, hint *sentry.EventHint) *sentry.Event {
+func (r *redactor) beforeSend(e *sentry.Event, hint *sentry.EventHint) *sentry.Event {
 	if hint.RecoveredException == http.ErrAbortHandler {
 		return nil
 	}
@@ -72,7 +72,7 @@ func (r redactor) beforeSend(e *sentry.Event, hint *sentry.EventHint) *sentry.Ev
 
 // scrub keeps of an event what was meant to be sent. The request is made anew from its method and address, so that
 // whatever else the SDK puts there, now or later, stays here: body, headers, query, cookies, the sender's address.
-func scrub(e *sentry.Event, secrets redactor) *sentry.Event {
+func scrub(e *sentry.Event, secrets *redactor) *sentry.Event {
 	if e.Request != nil {
 		url, _, _ := strings.Cut(e.Request.URL, "?")
 		e.Request = &sentry.Request{Method: e.Request.Method, URL: secrets.text(url)}

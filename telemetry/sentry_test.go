@@ -221,7 +221,7 @@ func TestScrub(t *testing.T) {
 	e.Contexts["request"] = sentry.Context{"body": canary}
 	e.Contexts["os"] = sentry.Context{"name": "linux"}
 	e.ServerName = "box"
-	scrubbed := scrub(e, redactor{})
+	scrubbed := scrub(e, &redactor{})
 	require.NotContains(t, asJSON(t, scrubbed), canary)
 	require.Empty(t, scrubbed.Attachments)
 	require.Equal(t, "https://h.example.com/webhooks/stripe", scrubbed.Request.URL)

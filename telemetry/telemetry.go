@@ -37,7 +37,8 @@ type Options struct {
 	Release, Environment, ServerName string
 
 	// Secrets are replaced by a placeholder wherever they would appear in the log or at Sentry. This is a net under the
-	// rule that nobody writes them there; those shorter than 8 bytes are left, since they are found in any text.
+	// rule that nobody writes them there; those shorter than 8 bytes are left, since they are found in any text. Redact adds
+	// what is read later.
 	Secrets []string
 }
 
@@ -52,6 +53,7 @@ type Telemetry struct {
 	// Temporal takes what the Temporal SDK measures.
 	Temporal Measurements
 
+	secrets  *redactor
 	registry *prometheus.Registry
 	hub      *sentry.Hub              // nil without a DSN
 	tracing  *sdktrace.TracerProvider // nil while traces are off
@@ -67,7 +69,7 @@ func Init(o Options) (*Telemetry, error) {
 	if err != nil {
 		return nil, fmt.Errorf("the DSN of Sentry cannot be used: %s", newRedactor([]string{o.SentryDSN}).text(err.Error()))
 	}
-	t := &Telemetry{Log: newLog(o, secrets), hub: hub, registry: newRegistry(o.Release)}
+	t := &Telemetry{Log: newLog(o, secrets), secrets: secrets, hub: hub, registry: newRegistry(o.Release)}
 	t.Door, t.Intake, t.Steps = newDoor(t.registry), newIntake(t.registry), newSteps(t.registry)
 	t.Destinations, t.Temporal = newDestinations(t.registry), newMeasurements(t.registry)
 	if t.tracing, err = newTracing(o, t.Log); err != nil {
@@ -75,6 +77,10 @@ func Init(o Options) (*Telemetry, error) {
 	}
 	return t, nil
 }
+
+// Redact has secrets replaced from now on, as those of Options are. It may be called with the same ones again and again, as
+// they are read; of those that it was given the 5000 that were read last are known.
+func (t *Telemetry) Redact(secrets ...string) { t.secrets.add(secrets) }
 
 // Metrics returns the handler of /metrics.
 func (t *Telemetry) Metrics() http.Handler { return metricsHandler(t.registry, t.Log) }

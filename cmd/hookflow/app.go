@@ -66,10 +66,8 @@ func assemble(ctx context.Context, p plan) (*app, error) {
 	if err != nil {
 		return nil, err
 	}
-	for name, source := range made {
-		if source.Guessable != "" && p.api {
-			a.log.Warn("a secret is too short", "provider", name, "reason", source.Guessable)
-		}
+	if p.api {
+		warnOfShortSecrets(made, a.log)
 	}
 	if a.store, err = store.Open(ctx, p.config.DatabaseURL, store.Options{Tracer: p.tracer}); err != nil {
 		return nil, err
@@ -79,7 +77,7 @@ func assemble(ctx context.Context, p plan) (*app, error) {
 		stripeAPI = activities.NewStripeAPI(p.config.Stripe.APIKey, p.config.Stripe.APIURL, p.telemetry.Transport(nil))
 	}
 	handlers := worker.BuiltIn(a.store, stripeAPI, p.now)
-	forward := &activities.Forward{Client: delivery.New(p.now, p.telemetry.Transport), Secret: secretText(p.variable)}
+	forward := &activities.Forward{Client: delivery.New(p.now, p.telemetry.Transport), Secret: p.secret}
 	handlers["forward"] = forward
 	maps.Copy(handlers, p.handlers)
 	if a.routes, err = newLiveRoutes(p, on, handlers.Names(), a.log); err != nil {

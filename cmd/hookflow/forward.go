@@ -16,8 +16,7 @@ import (
 
 // checkEndpoint returns what routing asks of an endpoint: whether its host can be sent to, whether its headers may be set,
 // and, for a process that sends, whether the variables that it names hold what they should. No answer quotes a value.
-func checkEndpoint(variable func(string) string, sends bool) func(routing.Endpoint) (what, write string) {
-	secret := secretText(variable)
+func checkEndpoint(secret func(name string) (string, error), sends bool) func(routing.Endpoint) (what, write string) {
 	return func(e routing.Endpoint) (what, write string) {
 		if what, write := checkHeaders(e, secret, sends); what != "" {
 			return what, write
@@ -45,9 +44,23 @@ func checkEndpoint(variable func(string) string, sends bool) func(routing.Endpoi
 	}
 }
 
-// secretText returns what Forward asks of a secret: the variable's, else its file's, read anew each time.
-func secretText(variable func(string) string) func(name string) (string, error) {
-	return func(name string) (string, error) { return config.SecretText(name, variable, os.ReadFile) }
+// secret returns what Forward asks of a secret: the variable's, else its file's, read anew each time. What was read is kept
+// out of logs and Sentry from then on, since a file may have changed since the start, and the routes, too.
+func (p *plan) secret(name string) (string, error) {
+	text, err := config.SecretText(name, p.variable, os.ReadFile)
+	if p.telemetry != nil { // there is none while the configuration is only looked at
+		for _, secret := range strings.SplitN(text, ",", 2*config.MaxSecrets) {
+			p.telemetry.Redact(strings.TrimSpace(secret))
+		}
+	}
+	return text, err
+}
+
+// readSecrets reads those of the routes, so that a process that sends nothing shows none either.
+func (p *plan) readSecrets(table *routing.Table) {
+	for _, name := range append(table.Variables(), activities.ForwardSecret) {
+		_, _ = p.secret(name) // what is wrong with it is reported where the routes are checked
+	}
 }
 
 func checkHeaders(e routing.Endpoint, secret func(string) (string, error), sends bool) (what, write string) {
@@ -74,22 +87,4 @@ func checkHeaders(e routing.Endpoint, secret func(string) (string, error), sends
 		}
 	}
 	return "", ""
-}
-
-// forwardSecrets are the values of the variables that the routes name for their endpoints, to be kept out of logs.
-func forwardSecrets(file string, text []byte, variable func(string) string) []string {
-	table, err := routing.Parse(file, text)
-	if err != nil {
-		return nil // reported where the routes are read
-	}
-	var secrets []string
-	for _, name := range append(table.Variables(), activities.ForwardSecret) {
-		text, _ := secretText(variable)(name) // what is wrong with it is reported where the routes are read
-		for secret := range strings.SplitSeq(text, ",") {
-			if secret = strings.TrimSpace(secret); secret != "" {
-				secrets = append(secrets, secret)
-			}
-		}
-	}
-	return secrets
 }

@@ -3,18 +3,21 @@ package main
 import (
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/require"
 
 	"hookflow/activities"
+	"hookflow/config"
 	"hookflow/routing"
 )
 
 func TestCheckEndpoint(t *testing.T) {
 	t.Parallel()
 	variables := map[string]string{activities.ForwardSecret: randomKey(), "WRONG": "canary", "HEADER": "canary\r\n"}
-	check := checkEndpoint(func(name string) string { return variables[name] }, true)
+	p := plan{variable: func(name string) string { return variables[name] }}
+	check := checkEndpoint(p.secret, true)
 	good := routing.Endpoint{URL: "https://billing.example.com/in"}
 	what, _ := check(good)
 	require.Empty(t, what)
@@ -41,14 +44,13 @@ func TestCheckEndpoint_files(t *testing.T) {
 	t.Parallel()
 	file := filepath.Join(t.TempDir(), "secret")
 	variables := map[string]string{activities.ForwardSecret + "_FILE": file, "BOTH": "canary", "BOTH_FILE": file}
-	variable := func(name string) string { return variables[name] }
-	check := checkEndpoint(variable, true)
+	p := plan{variable: func(name string) string { return variables[name] }}
+	check := checkEndpoint(p.secret, true)
 	good := routing.Endpoint{URL: "https://billing.example.com/in"}
 	what, write := check(good)
 	require.Contains(t, what, activities.ForwardSecret+"_FILE names a file that cannot be read: ")
 	require.Equal(t, "the path of a file that holds the secret", write)
-	secret := randomKey()
-	require.NoError(t, os.WriteFile(file, []byte(secret+"\n"+randomKey()+"\n"), 0o600))
+	require.NoError(t, os.WriteFile(file, []byte(randomKey()+"\n"+randomKey()+"\n"), 0o600))
 	what, _ = check(good)
 	require.Empty(t, what)
 	for _, e := range []routing.Endpoint{{URL: good.URL, SecretsEnv: "BOTH"}, {HeadersEnv: map[string]string{"X": "BOTH"}}} {
@@ -56,7 +58,6 @@ func TestCheckEndpoint_files(t *testing.T) {
 		require.Equal(t, "BOTH_FILE is set, and so is BOTH", what)
 		require.Equal(t, "one of the two", write)
 	}
-	require.Contains(t, forwardSecrets("f", []byte("routes: []\n"), variable), secret, "it is kept out of logs")
 }
 
 // dev generates no secret beside one that a file holds, and one that it generated earlier gives way.
@@ -76,10 +77,52 @@ func TestDevLeavesFilesOfSecretsAlone(t *testing.T) {
 	require.Equal(t, values, again)
 }
 
-func TestForwardSecrets(t *testing.T) {
+// A secret that stands where the name of its file belongs is not shown.
+func TestCheckEndpoint_secretForAFile(t *testing.T) {
 	t.Parallel()
-	variables := map[string]string{activities.ForwardSecret: "one,two", "BILLING": "three"}
-	text := "destinations: {billing: {url: 'https://a.example.com', headers_env: {Authorization: BILLING}}}\nroutes: []\n"
-	require.ElementsMatch(t, []string{"one", "two", "three"},
-		forwardSecrets("f", []byte(text), func(name string) string { return variables[name] }))
+	canary := randomKey()
+	p := plan{variable: func(name string) string { return map[string]string{"BILLING_FILE": canary}[name] }}
+	check := checkEndpoint(p.secret, true)
+	for _, e := range []routing.Endpoint{{URL: "https://a.example.com", SecretsEnv: "BILLING"}, {HeadersEnv: map[string]string{"X": "BILLING"}}} {
+		what, write := check(e)
+		require.Equal(t, "BILLING_FILE names a file that cannot be read: no such file or directory", what)
+		require.NotContains(t, write, canary)
+	}
+	_, err := activities.ForwardSigner(routing.Endpoint{SecretsEnv: "BILLING"}, p.secret)
+	require.ErrorContains(t, err, "BILLING_FILE") // what last_error and Temporal's history hold
+	require.NotContains(t, err.Error(), canary)
+}
+
+const billing = "destinations: {billing: {url: 'https://a.example.com', secrets_env: BILLING, headers_env: {Authorization: TOKEN}}}\nroutes: []\n"
+
+// Whatever is read of what routes name is kept out of the log: at the start, from a file that has changed since, and by a
+// reload; also where nothing is sent.
+func TestSecretsOfRoutesAreKeptOutOfTheLog(t *testing.T) {
+	t.Parallel()
+	for _, only := range []string{"", "api"} {
+		file, routes := filepath.Join(t.TempDir(), "secret"), routesFile(t, billing)
+		first, second, rotated, added := randomKey(), randomKey(), randomKey(), randomKey()
+		require.NoError(t, os.WriteFile(file, []byte(first+"\n"+second+"\n"), 0o600))
+		a, log := assembled(t, config.Serve, only, map[string]string{"HOOKFLOW_CONFIG": routes, "BILLING_FILE": file, "TOKEN": "Bearer canary", "ADDED": added})
+		said := func(text string) string {
+			at := len(log.String())
+			a.log.Info(text)
+			return log.String()[at:]
+		}
+		require.Contains(t, said(first+" "+second+" Bearer canary"), "[secret] [secret] [secret]")
+
+		require.NoError(t, os.WriteFile(file, []byte(rotated), 0o600))
+		if only == "" {
+			forward := a.worker.Handlers["forward"].(*activities.Forward)
+			_, err := activities.ForwardSigner(routing.Endpoint{SecretsEnv: "BILLING"}, forward.Secret)
+			require.NoError(t, err)
+			require.Contains(t, said(rotated+" "+first), "[secret] [secret]")
+		}
+
+		require.Contains(t, said(added), added, "nobody names it")
+		require.NoError(t, os.WriteFile(routes, []byte(strings.Replace(billing, "TOKEN", "ADDED", 1)), 0o600))
+		a.routes.reload()
+		require.Contains(t, log.String(), "are in force")
+		require.Contains(t, said(added), "[secret]")
+	}
 }

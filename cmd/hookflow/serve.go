@@ -119,7 +119,7 @@ func newTelemetry(c config.Config, env environment) (*telemetry.Telemetry, error
 	return telemetry.Init(telemetry.Options{
 		Log: env.stderr, Text: c.Mode == config.Dev, SentryDSN: c.Sentry.DSN, TracesSampleRate: c.Sentry.TracesSampleRate,
 		Environment: cmp.Or(c.Sentry.Environment, environmentName(c.Mode)), Release: cmp.Or(c.Sentry.Release, release()),
-		Secrets: append(c.Secrets(), forwardSecrets(c.FileName, c.File, env.getenv)...), Traces: telemetry.Traces(c.Traces),
+		Secrets: c.Secrets(), Traces: telemetry.Traces(c.Traces),
 	})
 }
 

@@ -3,6 +3,9 @@ package main
 import (
 	"errors"
 	"fmt"
+	"log/slog"
+	"maps"
+	"slices"
 
 	"hookflow/api"
 	"hookflow/config"
@@ -50,6 +53,15 @@ func separate(err error) []error {
 	return []error{err}
 }
 
+// warnOfShortSecrets names the sources with a secret that can be guessed, once each, in the order of their names.
+func warnOfShortSecrets(made map[string]providers.Source, log *slog.Logger) {
+	for _, name := range slices.Sorted(maps.Keys(made)) {
+		if reason := made[name].Guessable; reason != "" {
+			log.Warn("a secret is too short", "provider", name, "reason", reason)
+		}
+	}
+}
+
 // needsStripeAPI is the activity that only an API key makes work.
 const needsStripeAPI = "stripe.RetrieveCheckout"
 
@@ -62,8 +74,11 @@ func routes(p plan, on map[string]bool, activities []string) (*routing.Table, er
 	if err != nil {
 		return nil, err
 	}
+	if p.telemetry != nil {
+		p.readSecrets(table)
+	}
 	known := routing.Known{Providers: on, Activities: activities}
-	known.Endpoint = checkEndpoint(p.variable, p.worker)
+	known.Endpoint = checkEndpoint(p.secret, p.worker)
 	if c.BuiltInFile() || !p.api {
 		known.Providers = map[string]bool{}
 		for name := range on {
