@@ -228,7 +228,9 @@ func TestOnce_Tx_ledgerHangsUnderTheEffect(t *testing.T) {
 	defer cancel()
 	_, err := o.Tx(ctx, &e, func(tx pgx.Tx) (any, error) {
 		proxy.Silence()
-		_, err := tx.Exec(t.Context(), addEffect, "a", "first")
+		longer, cancel := context.WithTimeout(t.Context(), 10*time.Second)
+		defer cancel()
+		_, err := tx.Exec(longer, addEffect, "a", "first")
 		return nil, err
 	})
 	require.True(t, activities.IsLedgerUnavailable(err), err)

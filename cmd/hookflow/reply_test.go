@@ -26,8 +26,8 @@ type desk struct {
 	calls    atomic.Int64
 	answered chan struct{} // closed once the sender of a slow step has its answer
 	inTime   atomic.Bool   // it was, before the step gave up
-	// meanwhile happens while an answer is computed; nil for nothing.
-	meanwhile func()
+	// meanwhile happens while an answer is computed; nil for nothing. It is set before the worker starts.
+	meanwhile func() error
 }
 
 func (d *desk) LookUp(ctx context.Context, e event.Event) (any, error) {
@@ -42,7 +42,9 @@ func (d *desk) LookUp(ctx context.Context, e event.Event) (any, error) {
 	case bytes.Contains(e.Body, []byte("broken")):
 		return []string{"one", "too", "many"}, nil
 	case d.meanwhile != nil:
-		d.meanwhile()
+		if err := d.meanwhile(); err != nil {
+			return nil, err
+		}
 	case bytes.Contains(e.Body, []byte("failing")):
 		return nil, errors.New("no database behind the tool")
 	}
@@ -153,11 +155,13 @@ func TestReply_routesChangeMeanwhile(t *testing.T) {
 			t.Parallel()
 			d := &desk{answered: make(chan struct{})}
 			close(d.answered)
-			p := startInProcessWith(t, replyRoutes, inProcessOptions{handlers: worker.Handlers{"desk": d}, change: withoutHousekeeping})
-			d.meanwhile = func() {
-				require.NoError(t, os.WriteFile(p.config.FileName, []byte(routes), 0o600))
-				p.routes.reload()
-			}
+			p := startInProcessWith(t, replyRoutes, inProcessOptions{handlers: worker.Handlers{"desk": d}, change: func(a *app) {
+				withoutHousekeeping(a)
+				d.meanwhile = func() error {
+					defer a.routes.reload()
+					return os.WriteFile(a.config.FileName, []byte(routes), 0o600)
+				}
+			}})
 			first := p.toolCall(t, "call-1", "lookup")
 			require.Equal(t, "computed", first.how)
 			e := p.final(t, "vapi:call-1:tool-calls:tc_1")
