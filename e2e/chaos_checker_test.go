@@ -72,7 +72,7 @@ func (c *chaos) temporalRuns() map[string][]temporalRun {
 	request := &workflowservice.ListWorkflowExecutionsRequest{Query: eventRuns, PageSize: 1000}
 	for began := time.Now(); ; {
 		page, err := c.temporal.ListWorkflow(c.t.Context(), request)
-		if err != nil && time.Since(began) < patience { // a server that comes back from an outage has more to do than to list
+		if err != nil && time.Since(began) < scaled(patience, 5*time.Minute) { // a busy server has more to do than to list
 			<-time.After(time.Second)
 			continue
 		}
