@@ -30,7 +30,7 @@ test: preflight-go preflight-postgres preflight-cc ## all tests on real servers,
 
 chaos: preflight-go preflight-postgres ## outages, kills and abuse at full size, up to 25 minutes (CHAOS="-run ChaosStorm -seed 7" for some)
 	@go build -buildvcs=false -o bin/testservers ./internal/testservers
-	@bin/testservers -- go test ./e2e -count 1 -run Chaos -chaos -parallel 3 -timeout 30m -v $(CHAOS)
+	@bin/testservers -- go test ./e2e -count 1 -run Chaos -chaos -parallel 4 -timeout 30m -v $(CHAOS)
 	@bin/testservers -- go test $(CHAOS_BESIDE) -count 1 -run '$(CHAOS_TESTS)'
 	@bin/testservers -- go test ./cmd/hookflow -count 1 -v -run TestStartsAndStopsLeaveNothing -starts 15
 
