@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"hookflow/internal/devstack"
+	"hookflow/internal/progress"
 	"hookflow/migrations"
 
 	"github.com/jackc/pgx/v5"
@@ -59,21 +60,22 @@ func newBench(ctx context.Context, o options, stdout, stderr io.Writer) (_ *benc
 	if err = b.build(ctx); err != nil {
 		return b, err
 	}
-	if b.lock, err = devstack.Lock(ctx, b.dir, b.say); err != nil {
+	if b.lock, err = devstack.Lock(ctx, b.dir, b.report()); err != nil {
 		return b, err
 	}
 	// Not Fast: a commit is on the disk before its client hears of it.
-	b.postgres, err = devstack.StartPostgres(ctx, devstack.PostgresOptions{Dir: b.dir, DieWithParent: true, MaxConnections: 200, Progress: b.say})
+	b.postgres, err = devstack.StartPostgres(ctx, devstack.PostgresOptions{Dir: b.dir, DieWithParent: true, MaxConnections: 200, Password: "hookflow", Progress: b.report()})
 	if err != nil {
 		return b, err
 	}
 	if _, err = migrations.Up(ctx, b.postgres.URL()); err != nil {
 		return b, err
 	}
-	if b.ledger, err = pgx.Connect(ctx, b.postgres.URL()); err != nil {
+	// The superuser, for CHECKPOINT and databases of the bench's own.
+	if b.ledger, err = pgx.Connect(ctx, b.postgres.SuperuserURL("hookflow")); err != nil {
 		return b, err
 	}
-	b.temporal, err = devstack.StartTemporal(ctx, devstack.TemporalOptions{Dir: b.dir, DieWithParent: true, Progress: b.say})
+	b.temporal, err = devstack.StartTemporal(ctx, devstack.TemporalOptions{Dir: b.dir, DieWithParent: true, Progress: b.report()})
 	return b, err
 }
 
@@ -95,6 +97,8 @@ func (b *bench) build(ctx context.Context) error {
 	}
 	return os.Chmod(b.dir, 0o711)
 }
+
+func (b *bench) report() progress.Func { return progress.New(b.stderr, "", false, time.Now) }
 
 func (b *bench) say(sentence string) { fmt.Fprintln(b.stderr, sentence) }
 

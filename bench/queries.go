@@ -251,7 +251,7 @@ func (a asker) walk(ctx context.Context, params string) (string, error) {
 // seed makes a database with the events and returns its URL.
 func (b *bench) seed(ctx context.Context) (string, error) {
 	began := time.Now()
-	if _, err := b.ledger.Exec(ctx, "CREATE DATABASE queries"); err != nil {
+	if _, err := b.ledger.Exec(ctx, "CREATE DATABASE queries OWNER hookflow"); err != nil {
 		return "", err
 	}
 	u, err := url.Parse(b.postgres.URL())

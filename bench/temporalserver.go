@@ -60,7 +60,7 @@ func (b *bench) startTemporalOnPostgres(ctx context.Context) (*temporalServer, e
 		return nil, err
 	}
 	for database, schema := range map[string]string{"temporal": "temporal", "temporal_visibility": "visibility"} {
-		if _, err := b.ledger.Exec(ctx, "CREATE DATABASE "+database); err != nil {
+		if _, err := b.ledger.Exec(ctx, "CREATE DATABASE "+database+" OWNER hookflow"); err != nil {
 			return nil, err
 		}
 		if err := b.layOut(ctx, filepath.Join(programs, "sql"), database, schema); err != nil {

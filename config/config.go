@@ -72,6 +72,8 @@ type Config struct {
 	DrainDelay time.Duration
 	// The ports of dev's own servers; 0 takes a free one.
 	TemporalPort, TemporalUIPort, PostgresPort int
+	// PostgresPassword is that of the user hookflow of dev's own Postgres; empty generates one for each start.
+	PostgresPassword string
 }
 
 // Stripe is what handlers need of it.
@@ -100,10 +102,10 @@ func (c Config) OneListener() bool { return c.HTTPAddr == c.OpsAddr }
 // BuiltInFile reports whether File is the embedded one, which names providers that may be off.
 func (c Config) BuiltInFile() bool { return c.FileName == defaultName }
 
-// Secrets returns the secrets in c, so that they can be kept out of logs. The password of the database is not among them:
-// pgx never shows it, and the private server's is a word that logs are full of.
+// Secrets returns the secrets in c, so that they can be kept out of logs. The password in DatabaseURL is not among them: pgx
+// never shows it.
 func (c Config) Secrets() []string {
-	all := []string{c.Stripe.APIKey, c.Sentry.DSN}
+	all := []string{c.Stripe.APIKey, c.Sentry.DSN, c.PostgresPassword}
 	for _, secrets := range c.Webhooks.Secrets {
 		all = append(all, secrets...)
 	}
@@ -154,6 +156,7 @@ func Load(mode Mode, getenv func(string) string, readFile func(string) ([]byte, 
 		TemporalPort:      v.port("HOOKFLOW_TEMPORAL_PORT", 7233),
 		TemporalUIPort:    v.port("HOOKFLOW_TEMPORAL_UI_PORT", 8233),
 		PostgresPort:      v.port("HOOKFLOW_POSTGRES_PORT", 54329),
+		PostgresPassword:  v.secret("HOOKFLOW_POSTGRES_PASSWORD"),
 	}
 	v.addresses(&c)
 	v.distinctPorts(c)

@@ -12,6 +12,7 @@ import (
 
 	"hookflow/config"
 	"hookflow/internal/devstack"
+	"hookflow/internal/progress"
 	"hookflow/migrations"
 
 	"github.com/spf13/cobra"
@@ -66,6 +67,7 @@ type devRun struct {
 	postgres *devstack.Postgres // nil with DATABASE_URL
 	temporal *devstack.Temporal // nil with TEMPORAL_ADDRESS
 	again    <-chan struct{}    // says when to read the routes again
+	report   progress.Func      // what takes long before hookflow is ready
 }
 
 func (d *devRun) say(format string, args ...any) { fmt.Fprintf(d.stdout, format+"\n", args...) }
@@ -76,7 +78,8 @@ func (d *devRun) run(ctx context.Context) error {
 	if err != nil {
 		return failure("hookflow dev cannot start:\n%v", err)
 	}
-	lock, err := devstack.Lock(ctx, d.config.DataDir, d.progress)
+	d.report = progress.New(d.stdout, "", isTerminal(d.stdout), d.now)
+	lock, err := devstack.Lock(ctx, d.config.DataDir, d.report)
 	if err != nil {
 		return failure("hookflow dev cannot start: %v", err)
 	}
@@ -126,8 +129,6 @@ func (d *devRun) configure() ([]string, error) {
 	return generated, err
 }
 
-func (d *devRun) progress(sentence string) { d.say("%s", sentence) }
-
 // whoListens names the process behind a taken port, where that can be told.
 func (d *devRun) whoListens(err error) error {
 	for variable, address := range map[string]string{"HOOKFLOW_HTTP_ADDR": d.config.HTTPAddr, "HOOKFLOW_OPS_ADDR": d.config.OpsAddr} {
@@ -160,7 +161,8 @@ func (d *devRun) startPostgres(ctx context.Context) (err error) {
 		return nil
 	}
 	d.postgres, err = devstack.StartPostgres(ctx, devstack.PostgresOptions{
-		Dir: d.config.DataDir, Port: d.config.PostgresPort, PortVariable: "HOOKFLOW_POSTGRES_PORT", Progress: d.progress,
+		Dir: d.config.DataDir, Port: d.config.PostgresPort, PortVariable: "HOOKFLOW_POSTGRES_PORT",
+		Password: d.config.PostgresPassword, Progress: d.report,
 	})
 	if err == nil {
 		d.config.DatabaseURL = d.postgres.URL()
@@ -175,7 +177,7 @@ func (d *devRun) startTemporal(ctx context.Context) (err error) {
 	}
 	d.temporal, err = devstack.StartTemporal(ctx, devstack.TemporalOptions{
 		Dir: d.config.DataDir, Port: d.config.TemporalPort, PortVariable: "HOOKFLOW_TEMPORAL_PORT",
-		UI: true, UIPort: d.config.TemporalUIPort, UIPortVariable: "HOOKFLOW_TEMPORAL_UI_PORT", Progress: d.progress,
+		UI: true, UIPort: d.config.TemporalUIPort, UIPortVariable: "HOOKFLOW_TEMPORAL_UI_PORT", Progress: d.report,
 	})
 	return err
 }

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"hookflow/config"
+	"hookflow/internal/devstack"
 
 	"github.com/spf13/cobra"
 	"go.temporal.io/sdk/client"
@@ -113,7 +114,7 @@ func (p *patient) read() error {
 	c, err := loadConfig(p.mode, p.getenv, "")
 	p.config = c
 	if p.mode == config.Dev && c.DatabaseURL == "" {
-		p.config.DatabaseURL = fmt.Sprintf("postgres://hookflow:hookflow@127.0.0.1:%d/hookflow?sslmode=disable", c.PostgresPort)
+		p.config.DatabaseURL = devstack.PostgresURL(c.PostgresPort, c.PostgresPassword)
 	}
 	options, optionsErr := temporalOptions(p.mode, p.getenv, slog.New(slog.DiscardHandler))
 	if p.mode == config.Dev && options.HostPort == "" {

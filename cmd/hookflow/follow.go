@@ -29,7 +29,7 @@ const (
 func follow(ctx context.Context, env environment, server *ops, begun event.Replay, asJSON bool) error {
 	ctx, stop := signal.NotifyContext(ctx, os.Interrupt)
 	defer stop()
-	p := &progress{env: env, bar: isTerminal(env.stderr) && !asJSON, began: env.now()}
+	p := &replayProgress{env: env, bar: isTerminal(env.stderr) && !asJSON, began: env.now()}
 	tick := time.NewTicker(lookEvery)
 	defer tick.Stop()
 	for now := begun; ; {
@@ -58,8 +58,8 @@ func follow(ctx context.Context, env environment, server *ops, begun event.Repla
 	}
 }
 
-// progress draws a bar on a terminal, and writes lines elsewhere.
-type progress struct {
+// replayProgress draws a bar on a terminal, and writes lines elsewhere.
+type replayProgress struct {
 	env      environment
 	bar      bool
 	began    time.Time
@@ -67,7 +67,7 @@ type progress struct {
 	last     string
 }
 
-func (p *progress) show(r event.Replay) {
+func (p *replayProgress) show(r event.Replay) {
 	text := p.line(r)
 	if p.bar {
 		fmt.Fprintf(p.env.stderr, "\r\033[K%s %s", bar(r), text)
@@ -77,7 +77,7 @@ func (p *progress) show(r event.Replay) {
 }
 
 // say writes a line, unless it says what the last one did, or comes too soon after it.
-func (p *progress) say(text string) {
+func (p *replayProgress) say(text string) {
 	if p.bar {
 		fmt.Fprintf(p.env.stderr, "\r\033[K%s", text)
 		return
@@ -88,14 +88,14 @@ func (p *progress) say(text string) {
 	}
 }
 
-func (p *progress) clear() {
+func (p *replayProgress) clear() {
 	if p.bar {
 		fmt.Fprint(p.env.stderr, "\r\033[K")
 	}
 }
 
 // line says how many events are done, how fast that goes, and how long the rest will take at that speed.
-func (p *progress) line(r event.Replay) string {
+func (p *replayProgress) line(r event.Replay) string {
 	done := r.Completed + r.Failed + r.Skipped
 	text := fmt.Sprintf("%d of %d", done, r.Matched)
 	if r.State != event.ReplayRunning {

@@ -193,7 +193,7 @@ func TestReplaysAreSteered(t *testing.T) {
 func TestProgressLine(t *testing.T) {
 	t.Parallel()
 	began := time.Now()
-	p := &progress{began: began, env: environment{now: func() time.Time { return began.Add(10 * time.Second) }}}
+	p := &replayProgress{began: began, env: environment{now: func() time.Time { return began.Add(10 * time.Second) }}}
 	r := event.Replay{State: event.ReplayRunning, Matched: 1000, Completed: 190, Failed: 5, Skipped: 5, Running: 10}
 	require.Equal(t, "200 of 1000, 5 failed, 20/s, 40s left", p.line(r))
 	require.Equal(t, "[======                        ]", bar(r))

@@ -24,7 +24,8 @@ var devSecrets = map[string]func() string{
 	activities.ForwardSecret: func() string {
 		return "whsec_" + base64.StdEncoding.EncodeToString([]byte(rand.Text() + rand.Text())[:32])
 	},
-	"HOOKFLOW_API_TOKEN": func() string { return "dev:" + rand.Text() },
+	"HOOKFLOW_API_TOKEN":         func() string { return "dev:" + rand.Text() },
+	"HOOKFLOW_POSTGRES_PASSWORD": rand.Text,
 }
 
 func randomHex() string {

@@ -12,6 +12,8 @@ import (
 	"strconv"
 	"strings"
 	"syscall"
+
+	"hookflow/internal/progress"
 )
 
 // outside is where a cluster goes that the unprivileged user could not reach in the data folder.
@@ -130,23 +132,23 @@ func firstLine(path string) string {
 
 // homeFor returns the folder for the cluster of a data folder, making it if need be: dir itself where the account
 // reaches it, else /var/lib/hookflow/<hash of dir>, with a pointer in dir.
-func homeFor(dir string, as *account, progress func(string)) (string, error) {
+func homeFor(dir string, as *account, report progress.Func) (string, error) {
 	if home, ok := ownHome(dir); ok {
 		return home, nil
 	}
 	if as.reaches(dir) {
 		return dir, nil
 	}
-	return makeOutside(dir, as, progress)
+	return makeOutside(dir, as, report)
 }
 
 // makeOutside makes the home in /var/lib/hookflow. The pointer is written first, so a home without a pointer to it is
 // the rest of a data folder that was deleted, and goes with it.
-func makeOutside(dir string, as *account, progress func(string)) (string, error) {
+func makeOutside(dir string, as *account, report progress.Func) (string, error) {
 	sum := sha256.Sum256([]byte(dir))
 	home := filepath.Join(outside, hex.EncodeToString(sum[:8]))
 	if pointerOf(dir) == "" && ownerOf(home) == dir {
-		say(progress, "Removing %s: its data folder was deleted.", home)
+		report.Say("Removing %s: its data folder was deleted.", home)
 		if err := os.RemoveAll(home); err != nil {
 			return "", fmt.Errorf("remove the rest of a deleted data folder: %w", err)
 		}
@@ -163,7 +165,7 @@ func makeOutside(dir string, as *account, progress func(string)) (string, error)
 	if err := os.WriteFile(filepath.Join(home, ownerName), []byte(dir+"\n"), 0o644); err != nil {
 		return "", fmt.Errorf("write whose database it is: %w", err)
 	}
-	say(progress, "User %s cannot reach %s, so the database is in %s.", as.name, dir, home)
+	report.Say("User %s cannot reach %s, so the database is in %s.", as.name, dir, home)
 	return home, nil
 }
 

@@ -16,13 +16,6 @@ import (
 // rotateAt is the size from which a server's log file is put aside at the next start; one older file is kept.
 const rotateAt = 4 << 20
 
-// say calls progress if there is one.
-func say(progress func(string), format string, args ...any) {
-	if progress != nil {
-		progress(fmt.Sprintf(format, args...))
-	}
-}
-
 // logTo returns where a server's output goes: the caller's writer, else NAME.log in dir. The closer may be called once
 // the server has been started.
 func logTo(w io.Writer, dir, name string) (io.Writer, func(), error) {

@@ -8,6 +8,8 @@ import (
 	"path/filepath"
 	"strconv"
 	"syscall"
+
+	"hookflow/internal/progress"
 )
 
 // LockedError says that another hookflow works on the data folder. PID is 0 if it did not write its pid yet.
@@ -29,7 +31,7 @@ type FolderLock struct{ file *os.File }
 
 // Lock makes the data folder if it is missing, takes the only right to run servers on it, and takes down what a killed
 // start left running for it. It fails with *LockedError while another process holds it.
-func Lock(ctx context.Context, dir string, progress func(string)) (*FolderLock, error) {
+func Lock(ctx context.Context, dir string, report progress.Func) (*FolderLock, error) {
 	dir, err := absolute(dir)
 	if err != nil {
 		return nil, err
@@ -43,7 +45,7 @@ func Lock(ctx context.Context, dir string, progress func(string)) (*FolderLock, 
 		_ = f.Close()
 		return nil, err
 	}
-	if err := takeDownLeftovers(ctx, dir, progress); err != nil {
+	if err := takeDownLeftovers(ctx, dir, report); err != nil {
 		_ = f.Close()
 		return nil, err
 	}
@@ -78,14 +80,14 @@ func (l *FolderLock) Release() error {
 
 // takeDownLeftovers stops the servers of a folder that nobody runs any more. SIGINT is Postgres' fast shutdown, which
 // clients cannot delay; Temporal stops on SIGTERM.
-func takeDownLeftovers(ctx context.Context, dir string, progress func(string)) error {
+func takeDownLeftovers(ctx context.Context, dir string, report progress.Func) error {
 	temporal := func() []int { return temporalOf(temporalFile(dir)) }
 	postgres := func() []int { return nil }
 	if home, ok := ownHome(dir); ok {
 		postgres = func() []int { return postgresOf(filepath.Join(home, clusterName)) }
 	}
 	if n := len(temporal()) + len(postgres()); n > 0 {
-		say(progress, "Stopping what an earlier start left running for %s.", dir)
+		report.Say("Stopping what an earlier start left running for %s.", dir)
 	}
 	if err := takeDown(ctx, syscall.SIGTERM, temporal); err != nil {
 		return fmt.Errorf("stop the Temporal server that was left running: %w", err)

@@ -1,10 +1,14 @@
 package devstack
 
 import (
+	"cmp"
 	"context"
+	"crypto/rand"
 	"errors"
 	"fmt"
 	"io"
+	"net"
+	"net/url"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -13,10 +17,10 @@ import (
 	"syscall"
 	"time"
 
-	"github.com/jackc/pgx/v5"
+	"hookflow/internal/progress"
 )
 
-// postgresUser is database, user and password of the private Postgres. It listens on 127.0.0.1 only.
+// postgresUser is database and user of the private Postgres. It listens on 127.0.0.1 only.
 const postgresUser = "hookflow"
 
 // startWithin bounds the start of either server; crash recovery after a SIGKILL is part of it.
@@ -29,6 +33,8 @@ type PostgresOptions struct {
 	// Port on 127.0.0.1; 0 takes a free one. PortVariable is named in the error if the port is taken.
 	Port         int
 	PortVariable string
+	// Password of the user hookflow, who is no superuser; empty generates one.
+	Password string
 	// Fast gives up durability: a crash of the machine may lose everything. For tests only.
 	Fast bool
 	// MaxConnections is Postgres' max_connections; 0 means its default of 100.
@@ -37,8 +43,8 @@ type PostgresOptions struct {
 	DieWithParent bool
 	// Log receives the server's output; nil means postgres.log in the folder of the cluster.
 	Log io.Writer
-	// Progress receives one sentence before each thing that takes long; may be nil.
-	Progress func(string)
+	// Progress receives a sentence before each step that takes long; may be nil.
+	Progress progress.Func
 }
 
 // Postgres is a running private server.
@@ -48,6 +54,7 @@ type Postgres struct {
 	// Cluster is its data directory.
 	Cluster string
 
+	roles  roles
 	proc   *process
 	remove string
 }
@@ -61,6 +68,7 @@ func StartPostgres(ctx context.Context, o PostgresOptions) (*Postgres, error) {
 		return nil, err
 	}
 	pg.Cluster = filepath.Join(home, clusterName)
+	pg.roles = roles{password: cmp.Or(o.Password, rand.Text()), file: filepath.Join(home, superuserFile)}
 	err = pg.start(ctx, o, as, home)
 	if err != nil {
 		pg.cleanUp()
@@ -98,8 +106,8 @@ func (pg *Postgres) start(ctx context.Context, o PostgresOptions, as *account, h
 		return err
 	}
 	if clusterMajor(pg.Cluster) == 0 {
-		say(o.Progress, "Making a Postgres %d database in %s.", bin.major, pg.Cluster)
-		if err := initdb(ctx, bin, as, pg.Cluster, o.Fast); err != nil {
+		o.Progress.Say("Making a Postgres %d database in %s.", bin.major, pg.Cluster)
+		if err := pg.initdb(ctx, bin, as, o.Fast); err != nil {
 			return err
 		}
 	}
@@ -117,7 +125,7 @@ func (pg *Postgres) start(ctx context.Context, o PostgresOptions, as *account, h
 		if err == nil || ctx.Err() != nil || !pg.worthAnother(o) {
 			break
 		}
-		say(o.Progress, "Postgres did not come up at once; trying again.")
+		o.Progress.Say("Postgres did not come up at once; trying again.")
 		select {
 		case <-time.After(200 * time.Millisecond):
 		case <-ctx.Done():
@@ -159,7 +167,7 @@ func (pg *Postgres) launch(ctx context.Context, o PostgresOptions, bin binaries,
 		return err
 	}
 	pg.proc, pg.Pid = proc, proc.pid()
-	if err := proc.waitFor(ctx, "Postgres", pg.ensureDatabase); err != nil {
+	if err := proc.waitFor(ctx, "Postgres", pg.prepare); err != nil {
 		proc.kill()
 		return err
 	}
@@ -195,15 +203,19 @@ func postgresArgs(cluster string, port int, o PostgresOptions) []string {
 func quietEnv() []string { return []string{"PATH=/usr/bin:/bin", "LC_ALL=C", "TZ=UTC"} }
 
 // initdb makes the cluster under another name and renames it, so that an interrupted one leaves nothing half.
-func initdb(ctx context.Context, bin binaries, as *account, cluster string, fast bool) error {
-	fresh := cluster + ".new"
-	password := cluster + ".password"
+func (pg *Postgres) initdb(ctx context.Context, bin binaries, as *account, fast bool) error {
+	fresh := pg.Cluster + ".new"
+	password := pg.Cluster + ".password"
 	defer func() { _ = os.Remove(password) }()
+	superuser, err := pg.roles.newSuperuser()
+	if err != nil {
+		return err
+	}
 	if err := errors.Join(os.RemoveAll(fresh), os.Mkdir(fresh, 0o700), as.give(fresh),
-		os.WriteFile(password, []byte(postgresUser+"\n"), 0o600), as.give(password)); err != nil {
+		os.WriteFile(password, []byte(superuser+"\n"), 0o600), as.give(password)); err != nil {
 		return fmt.Errorf("make a place for the database: %w", err)
 	}
-	args := []string{"-D", fresh, "-U", postgresUser, "--pwfile", password, "--auth=scram-sha-256",
+	args := []string{"-D", fresh, "-U", superuserName, "--pwfile", password, "--auth=scram-sha-256",
 		"--encoding=UTF8", "--locale=C"}
 	if fast {
 		args = append(args, "--no-sync")
@@ -213,7 +225,7 @@ func initdb(ctx context.Context, bin binaries, as *account, cluster string, fast
 	if out, err := cmd.CombinedOutput(); err != nil {
 		return fmt.Errorf("initdb: %w: %s", err, strings.TrimSpace(string(out)))
 	}
-	if err := os.Rename(fresh, cluster); err != nil {
+	if err := os.Rename(fresh, pg.Cluster); err != nil {
 		return fmt.Errorf("put the new database in place: %w", err)
 	}
 	return nil
@@ -235,29 +247,36 @@ func clearPidFile(cluster string) error {
 	return nil
 }
 
-// ensureDatabase makes the database hookflow if it is missing. It fails while the server is still coming up.
-func (pg *Postgres) ensureDatabase(ctx context.Context) error {
+// prepare makes the user and the database hookflow as they should be. It fails while the server is still coming up.
+func (pg *Postgres) prepare(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, 5*time.Second)
 	defer cancel()
-	conn, err := pgx.Connect(ctx, pg.url("postgres"))
-	if err != nil {
-		return err
-	}
-	defer func() { _ = conn.Close(ctx) }()
-	var there bool
-	err = conn.QueryRow(ctx, "SELECT EXISTS (SELECT FROM pg_database WHERE datname = $1)", postgresUser).Scan(&there)
-	if err != nil || there {
-		return err
-	}
-	_, err = conn.Exec(ctx, "CREATE DATABASE "+postgresUser)
-	return err
+	return pg.roles.prepare(ctx, pg.url)
 }
 
-// URL returns the connection string of the database hookflow.
-func (pg *Postgres) URL() string { return pg.url(postgresUser) }
+// URL returns the connection string of the database hookflow, for its owner.
+func (pg *Postgres) URL() string { return PostgresURL(pg.Port, pg.roles.password) }
 
-func (pg *Postgres) url(database string) string {
-	return fmt.Sprintf("postgres://%[1]s:%[1]s@%[2]s:%[3]d/%[4]s?sslmode=disable", postgresUser, localhost, pg.Port, database)
+// PostgresURL returns the connection string of a private Postgres on this machine, for the owner of its database hookflow.
+func PostgresURL(port int, password string) string {
+	return postgresURL(port, postgresUser, password, postgresUser)
+}
+
+// SuperuserURL returns the connection string of a database for the superuser.
+func (pg *Postgres) SuperuserURL(database string) string {
+	return pg.url(superuserName, pg.roles.superuser(), database)
+}
+
+func (pg *Postgres) url(user, password, database string) string {
+	return postgresURL(pg.Port, user, password, database)
+}
+
+func postgresURL(port int, user, password, database string) string {
+	u := url.URL{
+		Scheme: "postgres", User: url.UserPassword(user, password), Host: net.JoinHostPort(localhost, strconv.Itoa(port)),
+		Path: database, RawQuery: "sslmode=disable",
+	}
+	return u.String()
 }
 
 // Done is closed when the server has ended, whoever ended it.

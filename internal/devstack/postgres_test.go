@@ -43,7 +43,7 @@ func TestPostgresTemporary(t *testing.T) {
 		"listen_addresses": "127.0.0.1", "unix_socket_directories": "", "max_connections": "200",
 		"fsync": "off", "synchronous_commit": "off", "TimeZone": "UTC", "server_encoding": "UTF8",
 	} {
-		require.Equal(t, want, askURL(t, pg.URL(), "SHOW "+setting), setting)
+		require.Equal(t, want, askURL(t, pg.SuperuserURL("hookflow"), "SHOW "+setting), setting)
 	}
 	require.Equal(t, "hookflow", askURL(t, pg.URL(), "SELECT current_database() || ''"))
 	require.NoError(t, pg.Stop(context.Background()))

@@ -18,6 +18,7 @@ import (
 	"time"
 
 	"hookflow/event"
+	"hookflow/internal/progress"
 )
 
 // retention is how long the dev server keeps closed runs. The CLI makes its namespaces with one day and has no flag for
@@ -45,8 +46,8 @@ type TemporalOptions struct {
 	// Log receives the server's output; nil means temporal.log in Dir/temporal, or, in memory, a file that
 	// goes when the server does.
 	Log io.Writer
-	// Progress receives one sentence before each thing that takes long; may be nil.
-	Progress func(string)
+	// Progress receives a sentence before each step that takes long, and how far it is; may be nil.
+	Progress progress.Func
 }
 
 // Temporal is a running dev server.
@@ -55,8 +56,9 @@ type Temporal struct {
 	Pid          int
 	Namespace    string
 
-	proc   *process
-	remove string
+	httpPort int // of the HTTP API, which serves nobody
+	proc     *process
+	remove   string
 }
 
 // dynamicConfig lifts the limits that protect a shared cluster and only get in the way of one user's burst, and switches
@@ -70,6 +72,9 @@ var dynamicConfig = map[string]string{
 	"history.rps":                      "100000",
 	"matching.rps":                     "100000",
 	"matching.persistenceMaxQPS":       "45000",
+	// The HTTP API cannot be switched off by a flag, and takes a POST of text/plain, which any web page may send without
+	// asking. No request has this host, so none is served; the UI and the SDKs use gRPC.
+	"frontend.httpAllowedHosts": `["closed.invalid"]`,
 }
 
 // temporalFile is the state of a data folder's dev server. It is in a folder of its own that only we may enter, since the
@@ -205,7 +210,8 @@ func (t *Temporal) args(o TemporalOptions, home string) ([]string, error) {
 	} else {
 		args = append(args, "--headless")
 	}
-	args = append(args, "--http-port", strconv.Itoa(free[2]), "--metrics-port", strconv.Itoa(free[3]),
+	t.httpPort = free[2]
+	args = append(args, "--http-port", strconv.Itoa(t.httpPort), "--metrics-port", strconv.Itoa(free[3]),
 		"--log-level", cmp.Or(o.LogLevel, "error"), "--disable-config-file", "--disable-config-env",
 		"--search-attribute", event.TypeAttribute+"=Keyword") // of namespaces that are made now
 	if t.Namespace != "default" {

@@ -2,14 +2,19 @@ package devstack
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"os"
 	"os/exec"
+	"os/user"
 	"path/filepath"
 	"regexp"
+	"runtime"
 	"strconv"
 	"syscall"
 	"time"
+
+	"hookflow/internal/progress"
 )
 
 // The CLI that is fetched or built where none is installed. Later versions carry a replace line in their go.mod and
@@ -25,22 +30,25 @@ type cliSource struct {
 	cache    string // the folder of this version, in the user's cache
 	download func(ctx context.Context, to string) error
 	build    func(ctx context.Context, to string) error
-	progress func(string)
+	report   progress.Func
 }
 
 // findCLI returns the path of the official CLI.
-func findCLI(ctx context.Context, progress func(string)) (string, error) {
-	base, err := os.UserCacheDir()
+func findCLI(ctx context.Context, report progress.Func) (string, error) {
+	base, err := cacheFolder(os.UserCacheDir, user.Current)
 	if err != nil {
-		// Without a home (a bare container) the build would be lost on every start, so a fixed place instead.
-		base = filepath.Join(os.TempDir(), fmt.Sprintf("hookflow-cache-%d", os.Getuid()))
+		return "", err
 	}
 	s := cliSource{
-		onPath:   func() (string, error) { return exec.LookPath("temporal") },
-		cache:    filepath.Join(base, "hookflow", "temporal-"+cliVersion[1:]),
-		download: func(ctx context.Context, to string) error { return downloadCLI(ctx, cliInfoURL, to) },
-		build:    buildCLI,
-		progress: progress,
+		onPath: func() (string, error) { return exec.LookPath("temporal") },
+		cache:  filepath.Join(base, "hookflow", "temporal-"+cliVersion[1:]),
+		download: func(ctx context.Context, to string) error {
+			return downloadCLI(ctx, cliInfoURL, archiveSums[runtime.GOOS+"/"+runtime.GOARCH], to)
+		},
+		build: func(ctx context.Context, to string) error {
+			return buildCLI(ctx, report, to)
+		},
+		report: report,
 	}
 	return s.find(ctx)
 }
@@ -52,22 +60,66 @@ func (s cliSource) find(ctx context.Context) (string, error) {
 		if version, ok := cliUsable(ctx, path); ok {
 			return path, nil
 		} else if version != "" {
-			say(s.progress, "%s is %s; 1.5 or newer is needed, so it is not used.", path, version)
+			s.report.Say("%s is %s; 1.5 or newer is needed, so it is not used.", path, version)
 		}
 	}
 	cached := filepath.Join(s.cache, "temporal")
-	if isProgram(cached) {
-		return cached, nil
+	if there, err := s.isCached(cached); there || err != nil {
+		return cached, err
 	}
 	unlock, err := s.lock(ctx)
 	if err != nil {
 		return "", err
 	}
 	defer unlock()
-	if isProgram(cached) {
-		return cached, nil // by the process that had the lock before us
+	if there, err := s.isCached(cached); there || err != nil {
+		return cached, err // the process that had the lock before us put it there
 	}
 	return cached, s.obtain(ctx, cached)
+}
+
+// isCached reports whether the cache holds the program. It fails where somebody else could have put it there.
+func (s cliSource) isCached(cached string) (bool, error) {
+	for _, path := range []string{filepath.Dir(s.cache), s.cache, cached} {
+		if err := checkOwner(path); errors.Is(err, os.ErrNotExist) {
+			return false, nil
+		} else if err != nil {
+			return false, fmt.Errorf("the Temporal CLI in the cache is not run: %w; remove it, or set XDG_CACHE_HOME to a folder of your own", err)
+		}
+	}
+	return isProgram(cached), nil
+}
+
+// cacheFolder returns the user's cache folder. Without HOME (a bare container, a service) it is the one in the home of the
+// user database. The temporary folder is no place for it: everybody may make a folder there before us.
+func cacheFolder(userCache func() (string, error), current func() (*user.User, error)) (string, error) {
+	base, err := userCache()
+	if err == nil {
+		return base, nil
+	}
+	u, userErr := current()
+	if userErr != nil || !filepath.IsAbs(u.HomeDir) || u.HomeDir == "/" {
+		return "", fmt.Errorf("there is no folder for the Temporal CLI: %w; set HOME or XDG_CACHE_HOME", err)
+	}
+	return filepath.Join(u.HomeDir, ".cache"), nil
+}
+
+// checkOwner fails for a file or folder that somebody else owns or may write, or that is a link: what is run from there
+// would be theirs. Root's own are as good as ours.
+func checkOwner(path string) error {
+	st, err := os.Lstat(path)
+	if err != nil {
+		return err
+	}
+	switch sys, ok := st.Sys().(*syscall.Stat_t); {
+	case st.Mode()&os.ModeSymlink != 0:
+		return fmt.Errorf("%s is a symbolic link", path)
+	case ok && int(sys.Uid) != os.Geteuid() && sys.Uid != 0:
+		return fmt.Errorf("%s belongs to user %d", path, sys.Uid)
+	case st.Mode().Perm()&0o022 != 0:
+		return fmt.Errorf("%s is writable by others (mode %04o)", path, st.Mode().Perm())
+	}
+	return nil
 }
 
 // obtain downloads the CLI, or builds it where that does not work.
@@ -78,13 +130,13 @@ func (s cliSource) obtain(ctx context.Context, cached string) error {
 	}
 	defer func() { _ = os.RemoveAll(work) }()
 	fresh := filepath.Join(work, "temporal")
-	say(s.progress, "No Temporal CLI on this machine: fetching %s.", cliVersion)
+	s.report.Say("No Temporal CLI on this machine: fetching %s.", cliVersion)
 	if err := s.download(ctx, fresh); err != nil {
 		if ctx.Err() != nil {
 			return ctx.Err()
 		}
-		say(s.progress, "It cannot be downloaded (%v), so it is built from source, once. This takes about 5 minutes.", err)
-		if err := s.buildAloud(ctx, fresh); err != nil {
+		s.report.Say("It cannot be downloaded (%v), so it is built from source, once. This takes about 5 minutes on two cores.", err)
+		if err := s.build(ctx, fresh); err != nil {
 			return fmt.Errorf("build the Temporal CLI: %w; or install it from https://docs.temporal.io/cli", err)
 		}
 	}
@@ -98,25 +150,9 @@ func (s cliSource) obtain(ctx context.Context, cached string) error {
 	return nil
 }
 
-// buildAloud builds and says every minute that it still does.
-func (s cliSource) buildAloud(ctx context.Context, to string) error {
-	began, done := time.Now(), make(chan error, 1)
-	go func() { done <- s.build(ctx, to) }()
-	tick := time.NewTicker(time.Minute)
-	defer tick.Stop()
-	for {
-		select {
-		case err := <-done:
-			return err
-		case <-tick.C:
-			say(s.progress, "Still building the Temporal CLI (%s).", time.Since(began).Round(time.Minute))
-		}
-	}
-}
-
 // lock waits for the right to fill the cache. What an interrupted holder left there is removed.
 func (s cliSource) lock(ctx context.Context) (func(), error) {
-	if err := os.MkdirAll(s.cache, 0o755); err != nil {
+	if err := os.MkdirAll(s.cache, 0o700); err != nil {
 		return nil, fmt.Errorf("make the cache folder: %w", err)
 	}
 	f, err := os.OpenFile(filepath.Join(s.cache, "lock"), os.O_CREATE|os.O_RDWR, 0o600)
@@ -127,7 +163,7 @@ func (s cliSource) lock(ctx context.Context) (func(), error) {
 	defer tick.Stop()
 	for waited := false; syscall.Flock(int(f.Fd()), syscall.LOCK_EX|syscall.LOCK_NB) != nil; waited = true {
 		if !waited {
-			say(s.progress, "Another process is fetching the Temporal CLI; waiting for it.")
+			s.report.Say("Another process is fetching the Temporal CLI; waiting for it.")
 		}
 		select {
 		case <-ctx.Done():

@@ -4,16 +4,22 @@ import (
 	"archive/tar"
 	"compress/gzip"
 	"context"
+	"crypto/sha256"
+	"encoding/hex"
 	"encoding/json"
 	"errors"
+	"io"
 	"net/http"
 	"net/http/httptest"
 	"os"
+	"os/user"
 	"path/filepath"
 	"strings"
 	"sync"
 	"sync/atomic"
 	"testing"
+
+	"hookflow/internal/progress"
 
 	"github.com/stretchr/testify/require"
 )
@@ -79,12 +85,77 @@ func TestCLIIsDownloaded(t *testing.T) {
 		_, _ = archive.Close(), zipped.Close()
 	}))
 	t.Cleanup(server.Close)
+	archive, err := http.Get(server.URL + "/a/temporal.tar.gz")
+	require.NoError(t, err)
+	defer archive.Body.Close()
+	hash := sha256.New()
+	_, err = io.Copy(hash, archive.Body)
+	require.NoError(t, err)
+	sum := hex.EncodeToString(hash.Sum(nil))
 	s := source(t)
-	s.download = func(ctx context.Context, to string) error { return downloadCLI(ctx, server.URL+"/cli/", to) }
+	s.download = func(ctx context.Context, to string) error { return downloadCLI(ctx, server.URL+"/cli/", sum, to) }
 	path, err := s.find(t.Context())
 	require.NoError(t, err)
 	_, ok := cliUsable(t.Context(), path)
 	require.True(t, ok)
+
+	to := filepath.Join(t.TempDir(), "temporal")
+	require.ErrorContains(t, downloadCLI(t.Context(), server.URL+"/cli/", strings.Repeat("0", 64), to), "SHA-256")
+	require.NoFileExists(t, to, "a program of another checksum is not kept")
+	require.ErrorContains(t, downloadCLI(t.Context(), server.URL+"/cli/", "", to), "no checksum")
+}
+
+// A program that somebody else could have put into the cache is not run.
+func TestCLIInACacheOfOthers(t *testing.T) {
+	t.Parallel()
+	for name, spoil := range map[string]func(s cliSource, program string) error{
+		"a folder that others may write": func(s cliSource, _ string) error { return os.Chmod(s.cache, 0o777) },
+		"its parent":                     func(s cliSource, _ string) error { return os.Chmod(filepath.Dir(s.cache), 0o777) },
+		"a file that the group may write": func(_ cliSource, program string) error {
+			return os.Chmod(program, 0o775)
+		},
+		"a link": func(_ cliSource, program string) error {
+			return errors.Join(os.Rename(program, program+"-elsewhere"), os.Symlink(program+"-elsewhere", program))
+		},
+		"another user's file": func(_ cliSource, program string) error {
+			if os.Geteuid() != 0 {
+				return os.Chmod(program, 0o777)
+			}
+			return os.Chown(program, 65534, 65534)
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			s := source(t)
+			s.build = func(_ context.Context, to string) error {
+				program(t, to, goodCLI)
+				return nil
+			}
+			path, err := s.find(t.Context())
+			require.NoError(t, err)
+			again, err := s.find(t.Context())
+			require.NoError(t, err)
+			require.Equal(t, path, again, "our own is run")
+			require.NoError(t, spoil(s, path))
+			_, err = s.find(t.Context())
+			require.ErrorContains(t, err, "is not run")
+			require.ErrorContains(t, err, "XDG_CACHE_HOME")
+		})
+	}
+}
+
+func TestCacheFolder(t *testing.T) {
+	t.Parallel()
+	noCache := func() (string, error) { return "", errNotThere }
+	withHome := func() (*user.User, error) { return &user.User{HomeDir: "/home/ann"}, nil }
+	got, err := cacheFolder(func() (string, error) { return "/cache", nil }, withHome)
+	require.NoError(t, err)
+	require.Equal(t, "/cache", got)
+	got, err = cacheFolder(noCache, withHome)
+	require.NoError(t, err)
+	require.Equal(t, "/home/ann/.cache", got)
+	_, err = cacheFolder(noCache, func() (*user.User, error) { return nil, errNotThere })
+	require.ErrorContains(t, err, "set HOME")
 }
 
 func TestCLIDownloadThatCannotBeUsed(t *testing.T) {
@@ -100,7 +171,7 @@ func TestCLIDownloadThatCannotBeUsed(t *testing.T) {
 			}))
 			t.Cleanup(server.Close)
 			to := filepath.Join(t.TempDir(), "temporal")
-			require.ErrorContains(t, downloadCLI(t.Context(), server.URL+"/cli/", to), "download service")
+			require.ErrorContains(t, downloadCLI(t.Context(), server.URL+"/cli/", "any", to), "download service")
 			require.NoFileExists(t, to)
 		})
 	}
@@ -111,7 +182,7 @@ func TestCLIBuildThatFailsLeavesNothing(t *testing.T) {
 	t.Parallel()
 	s := source(t)
 	var said []string
-	s.progress = func(what string) { said = append(said, what) }
+	s.report = func(r progress.Report) { said = append(said, r.Text) }
 	s.build = func(_ context.Context, to string) error {
 		return errors.Join(os.WriteFile(to, []byte("half"), 0o755), errNotThere)
 	}

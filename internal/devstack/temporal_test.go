@@ -6,6 +6,8 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
+	"strconv"
+	"strings"
 	"testing"
 	"time"
 
@@ -40,8 +42,19 @@ func TestTemporalInMemory(t *testing.T) {
 		_ = resp.Body.Close()
 		return resp.StatusCode == http.StatusOK
 	}, 10*time.Second, 50*time.Millisecond)
+	require.Equal(t, http.StatusForbidden, startByForm(t, s.httpPort), "a web page starts no workflow")
 	require.NoError(t, s.Stop(context.Background()))
 	require.NoDirExists(t, s.remove)
+}
+
+// startByForm sends what any web page may send without asking the server first, and returns the status.
+func startByForm(t *testing.T, port int) int {
+	t.Helper()
+	target := "http://127.0.0.1:" + strconv.Itoa(port) + "/api/v1/namespaces/elsewhere/workflows/b"
+	resp, err := http.Post(target, "text/plain", strings.NewReader(`{"workflowType":{"name":"Nothing"},"taskQueue":{"name":"nobody"}}`))
+	require.NoError(t, err)
+	defer resp.Body.Close()
+	return resp.StatusCode
 }
 
 func TestTemporalKeepsItsData(t *testing.T) {

@@ -18,9 +18,11 @@ import (
 	"syscall"
 	"time"
 
+	"github.com/mattn/go-isatty"
 	"golang.org/x/sync/errgroup"
 
 	"hookflow/internal/devstack"
+	"hookflow/internal/progress"
 )
 
 // The variables that tests read.
@@ -129,19 +131,19 @@ type servers struct {
 }
 
 func (s *servers) start(ctx context.Context, getenv func(string) string, stderr io.Writer) error {
-	progress := func(what string) { _, _ = fmt.Fprintln(stderr, "testservers:", what) }
+	report := progress.New(stderr, "testservers: ", isTerminal(stderr), time.Now)
 	group, ctx := errgroup.WithContext(ctx)
 	if getenv(databaseURL) == "" {
 		group.Go(func() (err error) {
 			s.postgres, err = devstack.StartPostgres(ctx, devstack.PostgresOptions{
-				Fast: true, MaxConnections: maxConnections, Progress: progress,
+				Fast: true, MaxConnections: maxConnections, Progress: report,
 			})
 			return err
 		})
 	}
 	if getenv(temporalAddress) == "" {
 		group.Go(func() (err error) {
-			s.temporal, err = devstack.StartTemporal(ctx, devstack.TemporalOptions{Progress: progress})
+			s.temporal, err = devstack.StartTemporal(ctx, devstack.TemporalOptions{Progress: report})
 			return err
 		})
 	}
@@ -163,4 +165,9 @@ func (s *servers) stop() {
 	if s.temporal != nil {
 		s.temporal.Kill()
 	}
+}
+
+func isTerminal(w io.Writer) bool {
+	f, ok := w.(*os.File)
+	return ok && isatty.IsTerminal(f.Fd())
 }

@@ -20,7 +20,7 @@ func TestRunsTheCommandBesideTheServers(t *testing.T) {
 		`echo "$HOOKFLOW_TEST_DATABASE_URL"; echo "$HOOKFLOW_TEST_TEMPORAL_ADDRESS"; echo err >&2; exit 7`}, none, &out, &errs)
 	require.Equal(t, 7, code, errs.String())
 	lines := strings.Split(out.String(), "\n")
-	require.Regexp(t, `^postgres://hookflow:hookflow@127\.0\.0\.1:\d+/hookflow`, lines[0])
+	require.Regexp(t, `^postgres://hookflow:\w+@127\.0\.0\.1:\d+/hookflow`, lines[0])
 	require.Regexp(t, `^127\.0\.0\.1:\d+$`, lines[1])
 	require.Contains(t, errs.String(), "err\n")
 	_, err := pgx.Connect(t.Context(), lines[0])
