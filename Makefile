@@ -8,6 +8,7 @@ SHELL := /bin/sh
 export PATH := $(PATH):/usr/local/go/bin
 
 PACKAGES ?= ./...
+BUSY ?= 0
 
 # What docs/guarantees.md names of other packages: panics, recorded histories, orders of status writes, migrations.
 CHAOS_BESIDE = ./worker ./workflows ./store ./migrations ./e2e
@@ -19,14 +20,17 @@ help: ## this list
 		printf '  make %-12s %s\n' "$$name" "$$what"; done
 
 dev: preflight-go preflight-postgres ## everything in the foreground: Postgres, Temporal with its UI, API and worker
-	@test -x bin/hookflow || echo "Building hookflow; the first time takes a minute or two."
-	@go build -buildvcs=false -o bin/hookflow ./cmd/hookflow
+	@go run ./internal/compile -o bin/hookflow ./cmd/hookflow
 	@exec bin/hookflow dev
 
-test: preflight-go preflight-postgres preflight-cc ## all tests on real servers, race detector on (PACKAGES=./api/... for some)
-	@test -x bin/testservers || echo "Compiling with the race detector; the first time takes some minutes."
+# What the tests of e2e start is heavy: they run behind all others, on servers of their own.
+test: preflight-go preflight-postgres preflight-cc ## all tests on real servers, race detector on (PACKAGES=./api/... for some, BUSY=4 beside busy loops)
+	@CGO_ENABLED=1 go run ./internal/compile -race -test $(PACKAGES)
 	@go build -buildvcs=false -o bin/testservers ./internal/testservers
-	@CGO_ENABLED=1 exec bin/testservers -- go test -race $(PACKAGES)
+	@others=$$(go list $(PACKAGES) | grep -v '^hookflow/e2e$$'); heavy=$$(go list $(PACKAGES) | grep '^hookflow/e2e$$'); code=0; \
+	for packages in "$$others" "$$heavy"; do \
+		test -z "$$packages" || CGO_ENABLED=1 bin/testservers -busy $(BUSY) -- go test -race -timeout 30m $$packages || code=1; \
+	done; exit $$code
 
 chaos: preflight-go preflight-postgres ## outages, kills and abuse at full size, up to 25 minutes (CHAOS="-run ChaosStorm -seed 7" for some)
 	@go build -buildvcs=false -o bin/testservers ./internal/testservers

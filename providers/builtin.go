@@ -21,7 +21,7 @@ import (
 var providersYAML []byte
 
 // kindKeys are the keys of a provider in providers.yaml beside declarationKeys.
-var kindKeys = append([]string{"title", "docs", "variable", "secret", "options", "dashboard", "retries", "notes", "scheme", "weak", "samples"},
+var kindKeys = append([]string{"title", "docs", "variable", "secret", "options", "dashboard", "retries", "notes", "scheme", "weak", "identity", "samples"},
 	declarationKeys...)
 
 // declaredKinds are the kinds of the embedded file. That it has no problems is held by a test.
@@ -81,6 +81,8 @@ func (d declarer) kind(provider yamlfile.Entry) *Kind {
 			}
 		case "weak":
 			declared.Weak, _ = d.signatures(e.Node, "weak")
+		case "identity":
+			k.Identity = d.identity(e.Node)
 		case "samples":
 			for _, item := range list(e.Node) {
 				k.Samples = append(k.Samples, d.sample(item))
@@ -162,9 +164,9 @@ func variableOf(name string) string { return strings.ToUpper(strings.ReplaceAll(
 
 func sortedKeys[V any](m map[string]V) []string { return slices.Sorted(maps.Keys(m)) }
 
-// unsigned reports whether a declared id usually comes from a header that no signature covers.
-func unsigned(d Declaration) bool {
-	f, err := parseField(d.ID[:min(len(d.ID), 1)])
+// unsigned reports whether a declared field usually comes from a header that no signature covers.
+func unsigned(d Declaration, texts []string) bool {
+	f, err := parseField(texts[:min(len(texts), 1)])
 	if err != nil {
 		return false
 	}
@@ -182,4 +184,19 @@ func inWords(texts []string, otherwise string) string {
 		all = append(all, "`"+text+"`")
 	}
 	return strings.Join(append(all, otherwise), ", else ")
+}
+
+// identity reads which rule the kind's ids follow.
+func (d declarer) identity(n *yaml.Node) (i Identity) {
+	for _, e := range d.Entries(n, "identity", []string{"rule", "docs", "why"}) {
+		switch e.Key {
+		case "rule":
+			i.Rule = d.Word(e.Node, e.Key, identityRules...)
+		case "docs":
+			i.Docs = d.Text(e.Node, e.Key, "the address of the sender's page")
+		case "why":
+			i.Why = d.Text(e.Node, e.Key, "half a sentence")
+		}
+	}
+	return i
 }

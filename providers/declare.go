@@ -17,7 +17,7 @@ var signatureKeys = []string{"header", "separator", "element", "versions", "pref
 	"secret_prefix", "template", "timestamp", "id_header", "require", "allow_empty_body", "allow_weak", "allow_unsigned_body", "token"}
 
 // declarationKeys are the keys of how a provider's requests are read and answered.
-var declarationKeys = []string{"id", "type", "account", "time", "batch", "handshake", "answer", "refusal", "media_types",
+var declarationKeys = []string{"id", "type", "account", "time", "batch", "empty", "attempts", "handshake", "answer", "refusal", "media_types",
 	"headers", "max_body"}
 
 const (
@@ -25,9 +25,9 @@ const (
 	writeField  = `where it is, such as "{/data/id}" or "{header X-Event-Id}"`
 )
 
-// maxMaxBody is the largest cap on a body that can be declared: what the second durable place holds is far less, and the
-// room for bodies is 48 MiB.
-const maxMaxBody = 16 << 20
+// maxMaxBody is the largest cap on a body that can be declared, in bytes: GitHub and GitLab send up to 25 MiB. What the second
+// durable place holds is far less.
+const maxMaxBody = 25 << 20
 
 // signatures reads a scheme: one signature or a list of them, or a token.
 func (d declarer) signatures(n *yaml.Node, what string) (all []Signature, token *Token) {
@@ -165,6 +165,16 @@ func (d declarer) pointer(n *yaml.Node, what string) string {
 	return text
 }
 
+// counter reads a JSON pointer to a counter of attempts, into the event or behind a ^ into the whole body.
+func (d declarer) counter(n *yaml.Node, what string) string {
+	const write = "a JSON pointer, such as /attemptNumber, or ^/retry into the whole body of a list"
+	text := d.Text(n, what, write)
+	if text != "" && !strings.HasPrefix(strings.TrimPrefix(text, "^"), "/") {
+		d.Report(n.Line, write, "%s is %q, which is no JSON pointer", what, text)
+	}
+	return text
+}
+
 // declare reads one key of a declaration; it returns false for a key that is none of declarationKeys.
 func (d declarer) declare(into *Declaration, e yamlfile.Entry) bool {
 	switch e.Key {
@@ -184,6 +194,14 @@ func (d declarer) declare(into *Declaration, e yamlfile.Entry) bool {
 				continue
 			}
 			into.Batch = append(into.Batch, pointer)
+		}
+	case "empty":
+		for _, item := range list(e.Node) {
+			into.Empty = append(into.Empty, d.pointer(item, e.Key))
+		}
+	case "attempts":
+		for _, item := range list(e.Node) {
+			into.Attempts = append(into.Attempts, d.counter(item, e.Key))
 		}
 	case "handshake":
 		into.Handshake = d.Word(e.Node, e.Key, sortedKeys(handshakes)...)

@@ -21,6 +21,12 @@ type Declaration struct {
 	ID, Type, Account, Time []string
 	// Batch are JSON pointers to lists of events, * standing for every element: "/events/*".
 	Batch []string
+	// Empty are JSON pointers to lists that the sender documents as empty now and then (a test of the endpoint): such a body
+	// holds no event. Any other without one is an event by its digest.
+	Empty []string
+	// Attempts are JSON pointers to what counts the sender's attempts, into the event or, behind a ^, into the whole body.
+	// A digest leaves them out, since a repeated delivery is the same event.
+	Attempts []string
 	// Handshake is the name of one of the handshakes, "" for none.
 	Handshake string
 	Answer    *Answer // nil: the JSON of the contract
@@ -51,7 +57,15 @@ type Declared struct {
 	pairing bool
 
 	id, typ, account, time field
-	batch                  [][]string
+	batch                  *lists // nil without lists
+	empty                  [][]string
+	attempts               []attempt
+}
+
+// attempt is the place of a counter of attempts.
+type attempt struct {
+	pointer []string
+	root    bool // in the whole body
 }
 
 const defaultMaxBody = 1 << 20
@@ -110,8 +124,13 @@ func (p *Declared) readFields(d Declaration) (err error) {
 			return err
 		}
 	}
-	for _, pointer := range d.Batch {
-		p.batch = append(p.batch, parsePointer(pointer))
+	if len(d.Batch) > 0 {
+		p.batch = newLists(parsePointers(d.Batch))
+	}
+	p.empty = parsePointers(d.Empty)
+	for _, pointer := range d.Attempts {
+		pointer, root := strings.CutPrefix(pointer, "^")
+		p.attempts = append(p.attempts, attempt{pointer: parsePointer(pointer), root: root})
 	}
 	return nil
 }
@@ -166,45 +185,85 @@ func (p *Declared) Identify(r *Request) (event.Event, error) {
 	return p.identify(c)
 }
 
-// IdentifyAll reads the events of the declared lists. A body that has none of them is one event, of a shape that the
-// declaration does not know.
+// IdentifyAll reads the events of the declared lists; see lists. A body that has none of the lists is one event, which
+// Identify reads.
 func (p *Declared) IdentifyAll(r *Request) ([]event.Event, bool, error) {
-	if len(p.batch) == 0 {
+	if p.batch == nil {
 		return nil, false, nil
 	}
 	c, err := p.content(r)
 	if err != nil || c.body.kind() == 0 {
 		return nil, false, err
 	}
-	events, lists := []event.Event{}, false
-	for _, pointer := range p.batch {
-		lists = lists || c.body.at(pointer[:slices.Index(pointer, "*")]).kind() == '['
-		for _, item := range c.body.all(pointer) {
-			c.item, c.text, c.list = item, item.bytes(), listName(pointer)
-			e, err := p.identify(c)
-			if err != nil {
-				e = event.Event{Body: c.text} // its hash and "unknown" stand in
-			}
-			e.ContentType = jsonType
-			events = append(events, e)
-		}
+	events, size := []event.Event{}, 0
+	found := p.batch.items(c.body, func(item listItem) bool {
+		e := p.identifyItem(c, item)
+		size += len(e.Body)
+		events = append(events, e)
+		err = checkItems(len(events), size)
+		return err == nil
+	})
+	switch {
+	case err != nil:
+		return nil, true, err
+	case found > 0:
+		return events, true, nil
+	case !p.batch.present(c.body):
+		return nil, false, nil
+	case p.documentedEmpty(c.body):
+		return nil, true, nil
 	}
-	return events, lists, nil
+	return []event.Event{p.identifyItem(c, listItem{value: c.body})}, true, nil
 }
 
-// listName is the last name in a batch's pointer.
-func listName(pointer []string) string {
-	for _, token := range slices.Backward(pointer) {
-		if token != "*" {
-			return token
+// documentedEmpty reports whether the body holds no event because the sender documents it so.
+func (p *Declared) documentedEmpty(body jsonValue) bool {
+	return slices.ContainsFunc(p.empty, func(pointer []string) bool {
+		list := body.at(pointer)
+		if list.kind() != '[' {
+			return false
+		}
+		it := list.items()
+		return !it.next()
+	})
+}
+
+// identifyItem reads one event of a list. One of which nobody declared where its id stands has a digest for it.
+func (p *Declared) identifyItem(c *content, item listItem) event.Event {
+	c.item, c.levels, c.list, c.text = item.value, item.levels, item.list, item.whole()
+	c.digested = p.digested(c, &item)
+	e, err := p.identify(c)
+	if err != nil || !item.declared {
+		e.EventID, _ = fieldPart{place: placeSHA256}.value(c)
+	}
+	e.ContentType = jsonType
+	return e
+}
+
+// digested is what the digest of an event covers: the event and its envelope, less the counters of attempts.
+func (p *Declared) digested(c *content, item *listItem) []byte {
+	if len(p.attempts) == 0 || c.body.kind() == 0 {
+		return c.text
+	}
+	inside, text := item.value, *item
+	for _, a := range p.attempts {
+		if !a.root {
+			inside = checkedJSON(inside.without(a.pointer))
 		}
 	}
-	return ""
+	text.value = inside
+	whole := checkedJSON(text.whole())
+	for _, a := range p.attempts {
+		if a.root {
+			whole = checkedJSON(whole.without(a.pointer))
+		}
+	}
+	return whole.bytes()
 }
 
 // content parses the body as its media type says.
 func (p *Declared) content(r *Request) (*content, error) {
-	c := &content{r: r, text: r.Body}
+	c := &content{r: r, text: r.Body, digested: r.Body}
 	if v, ok := p.proof.(alternatives); ok {
 		if v := v.of(r.Header); v != nil && v.IDHeader != "" {
 			c.id = r.Header.Get(v.IDHeader)
@@ -214,10 +273,11 @@ func (p *Declared) content(r *Request) (*content, error) {
 	switch media := event.MediaType(r.Header.Get("Content-Type")); {
 	case media == jsonType || strings.HasSuffix(media, "+json") || media == "" && slices.Contains(p.traits.MediaTypes, jsonType):
 		c.body, err = parseJSON(r.Body)
-		if k := c.body.kind(); err == nil && k != '{' && (k != '[' || len(p.batch) == 0) {
+		if k := c.body.kind(); err == nil && k != '{' && (k != '[' || p.batch == nil) {
 			err = noEvent("the body is not a JSON object")
 		}
-		c.item = c.body
+		c.item, c.levels = c.body, []jsonValue{c.body}
+		c.digested = p.digested(c, &listItem{value: c.body})
 	case media == formType:
 		if c.form, err = event.ParseForm(r.Body); err != nil {
 			err = noEvent("%s", err)

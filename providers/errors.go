@@ -14,6 +14,8 @@ const (
 	CodeSignature Code = "signature_invalid"
 	// CodeNoEvent: the request is genuine, but there is no event in it that can be kept.
 	CodeNoEvent Code = "event_invalid"
+	// CodeTooMany: the request is genuine and holds more events than one request may.
+	CodeTooMany Code = "events_too_many"
 	// CodeUnavailable: what the verification needs from elsewhere cannot be had at the moment; the sender should come
 	// again.
 	CodeUnavailable Code = "verification_unavailable"
@@ -37,8 +39,8 @@ const (
 // Error is a request that cannot become an event.
 type Error struct {
 	Code Code
-	// Reason is one of the Reason words for CodeSignature and CodeUnavailable, one sentence for CodeNoEvent. It never holds a secret, a
-	// signature, or more of the body than the name of a field.
+	// Reason is one of the Reason words for CodeSignature and CodeUnavailable, one sentence for CodeNoEvent and CodeTooMany. It
+	// never holds a secret, a signature, or more of the body than the name of a field.
 	Reason string
 }
 
@@ -50,6 +52,10 @@ func unavailable() error { return &Error{Code: CodeUnavailable, Reason: ReasonCe
 
 func noEvent(format string, args ...any) error {
 	return &Error{Code: CodeNoEvent, Reason: fmt.Sprintf(format, args...)}
+}
+
+func tooMany(count int) error {
+	return &Error{Code: CodeTooMany, Reason: fmt.Sprintf("the delivery was read up to its event %d, and may hold %d in %d MiB", count, MaxItems, maxItemsBytes>>20)}
 }
 
 // errNoSecret is returned by constructors: an empty secret would verify anything that anybody signs with nothing.

@@ -25,16 +25,21 @@ type fieldText []fieldPart
 //
 //	{/data/id}        a JSON pointer (RFC 6901); in a batch into the item
 //	{^/account}       a JSON pointer into the whole body
+//	{^1/time}         a JSON pointer into the element of the outermost list that the item stands in, {^2/…} of the next
 //	{header X-Id}     a header of the request
+//	{header X-Id=a b} the same where it is "a b", else absent
 //	{form a}          a parameter of a form; {form payload/trigger/id} is a JSON pointer into its text
 //	{id}              the text that the signature covers as {id}
-//	{sha256}          the SHA-256 of the body, in hex; of a batch's item
+//	{sha256}          the SHA-256 of the body, in hex; of a batch's item with what stands beside the lists; less the counters
+//	                  of attempts. It begins with sha256-
 //	{list}            the name of the list in which the item of a batch stands
 //	{received}        when the request came, in milliseconds since 1970
 type fieldPart struct {
 	literal string
 	place   string // one of the words below
 	name    string
+	level   int    // of placeLevel, from 1
+	equals  string // what a header must be; empty for anything
 	pointer []string
 }
 
@@ -43,6 +48,7 @@ const (
 	placeForm     = "form"
 	placeItem     = "item"
 	placeBody     = "body"
+	placeLevel    = "level"
 	placeID       = "id"
 	placeSHA256   = "sha256"
 	placeReceived = "received"
@@ -78,7 +84,7 @@ func parseFieldText(text string) (fieldText, error) {
 		}
 		part, ok := parsePlace(place)
 		if !ok {
-			return nil, fmt.Errorf("{%s} is no place; there are {/json/pointer}, {^/json/pointer}, {header NAME}, {form NAME}, {id}, {sha256}, {list} and {received}", place)
+			return nil, fmt.Errorf("{%s} is no place; there are {/json/pointer}, {^/json/pointer}, {^1/json/pointer}, {header NAME}, {form NAME}, {id}, {sha256}, {list} and {received}", place)
 		}
 		parts, text = append(parts, part), after
 	}
@@ -92,8 +98,11 @@ func parsePlace(place string) (fieldPart, bool) {
 		return fieldPart{place: placeItem, pointer: parsePointer(place)}, true
 	case strings.HasPrefix(place, "^/"):
 		return fieldPart{place: placeBody, pointer: parsePointer(place[1:])}, true
+	case len(place) > 2 && place[0] == '^' && place[1] >= '1' && place[1] <= '9' && place[2] == '/':
+		return fieldPart{place: placeLevel, level: int(place[1] - '0'), pointer: parsePointer(place[2:])}, true
 	case word == placeHeader && name != "":
-		return fieldPart{place: word, name: http.CanonicalHeaderKey(name)}, true
+		name, equals, _ := strings.Cut(name, "=")
+		return fieldPart{place: word, name: http.CanonicalHeaderKey(name), equals: equals}, true
 	case word == placeForm && name != "":
 		name, pointer, inside := strings.Cut(name, "/")
 		p := fieldPart{place: word, name: name}
@@ -125,9 +134,11 @@ type content struct {
 	r          *Request
 	body, item jsonValue
 	form       event.Form
-	id         string // what the signature covers
-	list       string // the last name in the batch's pointer
-	text       []byte // of the item
+	id         string      // what the signature covers
+	list       string      // the last name in the batch's pointer
+	levels     []jsonValue // the elements that the item stands in, the outermost first and itself last
+	text       []byte      // what is kept of the event
+	digested   []byte      // what a digest covers
 }
 
 // value returns the first alternative that is there whole, "" when none is.
@@ -166,8 +177,13 @@ func (p fieldPart) value(c *content) (string, error) {
 		return c.item.at(p.pointer).plain()
 	case placeBody:
 		return c.body.at(p.pointer).plain()
+	case placeLevel:
+		if p.level > len(c.levels) {
+			return "", nil
+		}
+		return c.levels[p.level-1].at(p.pointer).plain()
 	case placeHeader:
-		if values := c.r.Header[p.name]; len(values) == 1 {
+		if values := c.r.Header[p.name]; len(values) == 1 && (p.equals == "" || p.equals == values[0]) {
 			return values[0], nil
 		}
 		return "", nil
@@ -186,7 +202,7 @@ func (p fieldPart) value(c *content) (string, error) {
 	case placeList:
 		return c.list, nil
 	case placeSHA256:
-		sum := sha256.Sum256(c.text)
+		sum := sha256.Sum256(c.digested)
 		return "sha256-" + hex.EncodeToString(sum[:]), nil
 	case placeReceived:
 		return strconv.FormatInt(c.r.Received.UnixMilli(), 10), nil

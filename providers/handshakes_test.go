@@ -2,6 +2,7 @@ package providers
 
 import (
 	"net/http"
+	"regexp"
 	"strings"
 	"testing"
 
@@ -112,15 +113,23 @@ func TestDeclared_Batches(t *testing.T) {
 		}
 		return all
 	}
-	require.Equal(t, []string{"7:8:1:9 contact.creation 5", "7:9:1:9 contact.deletion 5"},
+	const digest = `:sha256-[0-9a-f]{64}`
+	match := func(want []string, got []string) {
+		t.Helper()
+		require.Len(t, got, len(want))
+		for i := range want {
+			require.Regexp(t, "^"+strings.Replace(regexp.QuoteMeta(want[i]), "…", digest, 1)+"$", got[i])
+		}
+	}
+	match([]string{"7:1… contact.creation 5", "7:1… contact.deletion 5"},
 		read("hubspot", `[{"eventId":1,"subscriptionId":7,"portalId":5,"occurredAt":9,"subscriptionType":"contact.creation","objectId":8,"attemptNumber":0},`+
 			`{"eventId":1,"subscriptionId":7,"portalId":5,"occurredAt":9,"subscriptionType":"contact.deletion","objectId":9,"attemptNumber":3}]`))
 	require.Equal(t, []string{"01H message U0", "01J follow U0"},
 		read("line", `{"destination":"U0","events":[{"type":"message","webhookEventId":"01H"},{"type":"follow","webhookEventId":"01J"}]}`))
 	require.Empty(t, read("line", `{"destination":"U0","events":[]}`), "the console's test")
-	require.Equal(t, []string{"wamid.1 page.messages 10", "wamid.1:read page.messages 10", "m_1 page.messaging "},
+	match([]string{"wamid.1… page.messages 10", "wamid.1:read… page.messages 10", "m_1… page.messaging P"},
 		read("meta", `{"object":"page","entry":[{"changes":[{"field":"messages","value":{"metadata":{"phone_number_id":"10"},"messages":[{"id":"wamid.1"}]}},`+
-			`{"field":"messages","value":{"metadata":{"phone_number_id":"10"},"statuses":[{"id":"wamid.1","status":"read"}]}}]},{"messaging":[{"message":{"mid":"m_1"}}]}]}`))
+			`{"field":"messages","value":{"metadata":{"phone_number_id":"10"},"statuses":[{"id":"wamid.1","status":"read"}]}}]},{"id":"P","messaging":[{"message":{"mid":"m_1"}}]}]}`))
 	require.Len(t, read("xero", `{"note":"of another shape"}`), 1)
 	require.Regexp(t, `^sha256-[0-9a-f]{64} unknown $`, read("gocardless", `{"events":[{"id":["no id"]}]}`)[0])
 }

@@ -43,24 +43,10 @@ func (v jsonValue) element(index string) jsonValue {
 	return jsonValue{}
 }
 
-// all follows a pointer in which * stands for every element of an array.
-func (v jsonValue) all(tokens []string) []jsonValue {
-	for i, t := range tokens {
-		if t != "*" {
-			continue
-		}
-		var found []jsonValue
-		list := v.at(tokens[:i])
-		if list.kind() != '[' {
-			return nil
-		}
-		for it := list.items(); it.next(); {
-			found = append(found, it.value.all(tokens[i+1:])...)
-		}
-		return found
+func parsePointers(pointers []string) [][]string {
+	parsed := make([][]string, len(pointers))
+	for i, pointer := range pointers {
+		parsed[i] = parsePointer(pointer)
 	}
-	if v = v.at(tokens); v.kind() == 0 {
-		return nil
-	}
-	return []jsonValue{v}
+	return parsed
 }

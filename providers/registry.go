@@ -27,9 +27,13 @@ type Kind struct {
 	Retries string
 	// ID and Type say in words what the event's id and type are made of.
 	ID, Type string
+	// Identity says which rule the ids follow.
+	Identity Identity
 	// UnsignedID says that the id comes from a header that no signature covers: good against the sender's own retries,
 	// not against somebody who replays a captured request under another one.
 	UnsignedID bool
+	// UnsignedType says the same of the type.
+	UnsignedType bool
 	// Notes are further facts for the documentation, a sentence each.
 	Notes []string
 	// Weak says why this scheme is not to be relied on; it is then off unless the operator writes allow_weak.

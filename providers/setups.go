@@ -166,7 +166,7 @@ func (d declarer) kindOf(name string, n *yaml.Node) *Kind {
 func (k Kind) with(declared Declaration) *Kind {
 	k.Declaration = &declared
 	k.ID, k.Type = inWords(declared.ID, "the SHA-256 of the body"), inWords(declared.Type, "`unknown`")
-	k.UnsignedID = unsigned(declared)
+	k.UnsignedID, k.UnsignedType = unsigned(declared, declared.ID), unsigned(declared, declared.Type)
 	name := k.Name
 	k.Build = func(s Settings) (Provider, error) { return NewDeclared(name, declared, s) }
 	return &k

@@ -115,7 +115,11 @@ func (env environment) showProvider(s providers.Setup) {
 	if k.UnsignedID {
 		line("", "no signature covers the header of the id: good against the sender's retries, not against replays")
 	}
+	line("Identity", "%s", plainText(k.Identity.InWords()))
 	line("Type", "%s", plainText(k.Type))
+	if k.UnsignedType {
+		line("", "no signature covers the header of the type: whoever holds one signed request can send its body as another type")
+	}
 	line("Handshake", "%s", plainText(k.Handshake()))
 	if answer := answerInWords(k); answer != "" || k.Declaration != nil {
 		line("Answer", "%s", plainText(cmp.Or(answer, "200, the id, the key and the outcome as JSON")))

@@ -105,7 +105,12 @@ func writeKind(b *strings.Builder, k *providers.Kind) {
 		id += ". No signature covers that header: it recognises the sender's own retries, not somebody who replays a captured request under another id"
 	}
 	line("Event id", id)
-	line("Type", k.Type)
+	line("Identity", k.Identity.InWords())
+	kind := k.Type
+	if k.UnsignedType {
+		kind += ". No signature covers that header: whoever holds one signed request can send its body as another type"
+	}
+	line("Type", kind)
 	line("Handshake", k.Handshake())
 	line("Answer", answerInWords(k))
 	line("Retries", k.Retries)

@@ -5,6 +5,7 @@ package progress
 import (
 	"fmt"
 	"io"
+	"os"
 	"strings"
 	"sync"
 	"time"
@@ -85,4 +86,14 @@ func bar(r Report) string {
 	}
 	full := min(r.Done*barWidth/r.Total, barWidth)
 	return "[" + strings.Repeat("=", full) + strings.Repeat(" ", barWidth-full) + "] "
+}
+
+// IsTerminal reports whether somebody sees w as it is written. /dev/null passes for a terminal, which does no harm.
+func IsTerminal(w io.Writer) bool {
+	f, ok := w.(*os.File)
+	if !ok {
+		return false
+	}
+	st, err := f.Stat()
+	return err == nil && st.Mode()&os.ModeCharDevice != 0
 }

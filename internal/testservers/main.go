@@ -1,7 +1,9 @@
 // Testservers runs a command with a Postgres and a Temporal server beside it, both for tests and both gone afterwards:
 //
 //	go run ./internal/testservers -- go test ./...
+//	go run ./internal/testservers -busy 4 -- go test ./...
 //
+// With -busy it runs that many busy loops beside the command: what passes there passes on a machine that does other things.
 // The command finds them in HOOKFLOW_TEST_DATABASE_URL and HOOKFLOW_TEST_TEMPORAL_ADDRESS; a server whose variable is
 // already set is not started. One pair for a whole run of `go test` costs 3 s, where one per package would cost that
 // much each.
@@ -10,15 +12,16 @@ package main
 import (
 	"context"
 	"errors"
+	"flag"
 	"fmt"
 	"io"
 	"os"
 	"os/exec"
 	"os/signal"
+	"strconv"
 	"syscall"
 	"time"
 
-	"github.com/mattn/go-isatty"
 	"golang.org/x/sync/errgroup"
 
 	"hookflow/internal/devstack"
@@ -54,15 +57,22 @@ func hangUpWithParent(signals chan<- os.Signal, parent int) {
 
 // run returns the command's exit code, 128 plus the signal if one ended it, or 1 if the servers did not start.
 func run(ctx context.Context, signals chan os.Signal, args []string, getenv func(string) string, stdout, stderr io.Writer) int {
-	if len(args) > 0 && args[0] == "--" {
-		args = args[1:]
-	}
-	if len(args) == 0 {
-		_, _ = fmt.Fprintln(stderr, "usage: testservers -- command [arguments]")
+	flags := flag.NewFlagSet("testservers", flag.ContinueOnError)
+	flags.SetOutput(stderr)
+	loops := flags.Int("busy", 0, "busy loops beside the command")
+	if err := flags.Parse(args); err != nil || flags.NArg() == 0 {
+		_, _ = fmt.Fprintln(stderr, "usage: testservers [-busy N] -- command [arguments]")
 		return 2
 	}
+	args = flags.Args()
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
+	stopLoops, err := startLoops(*loops)
+	if err != nil {
+		_, _ = fmt.Fprintln(stderr, "testservers:", err)
+		return 1
+	}
+	defer stopLoops()
 	var s servers
 	defer s.stop()
 	started := make(chan error, 1)
@@ -131,7 +141,7 @@ type servers struct {
 }
 
 func (s *servers) start(ctx context.Context, getenv func(string) string, stderr io.Writer) error {
-	report := progress.New(stderr, "testservers: ", isTerminal(stderr), time.Now)
+	report := progress.New(stderr, "testservers: ", progress.IsTerminal(stderr), time.Now)
 	group, ctx := errgroup.WithContext(ctx)
 	if getenv(databaseURL) == "" {
 		group.Go(func() (err error) {
@@ -167,7 +177,25 @@ func (s *servers) stop() {
 	}
 }
 
-func isTerminal(w io.Writer) bool {
-	f, ok := w.(*os.File)
-	return ok && isatty.IsTerminal(f.Fd())
+// busyLoop burns a core until the process $1 is gone.
+const busyLoop = `while kill -0 "$1" 2>/dev/null; do n=0; while [ "$n" -lt 100000 ]; do n=$((n+1)); done; done`
+
+// startLoops starts n busy loops, which end with stop or with this process, however it ends.
+func startLoops(n int) (stop func(), err error) {
+	var loops []*exec.Cmd
+	stop = func() {
+		for _, loop := range loops {
+			_ = loop.Process.Kill()
+			_ = loop.Wait()
+		}
+	}
+	for range n {
+		loop := exec.Command("/bin/sh", "-c", busyLoop, "hookflow-busy-loop", strconv.Itoa(os.Getpid()))
+		if err := loop.Start(); err != nil {
+			stop()
+			return nil, fmt.Errorf("start a busy loop: %w", err)
+		}
+		loops = append(loops, loop)
+	}
+	return stop, nil
 }
