@@ -214,7 +214,8 @@ func (a *Adyen) Sign(r *Request, _ time.Time) {
 }
 
 var adyenKind = Kind{
-	Name: "adyen", Title: "Adyen (standard webhooks)",
+	Identity: Identity{Rule: IdentityOwn, Docs: "https://docs.adyen.com/development-resources/webhooks/handle-webhook-events/", Why: "deliveries with the same eventCode and pspReference are called duplicates"},
+	Name:     "adyen", Title: "Adyen (standard webhooks)",
 	Docs:     "https://docs.adyen.com/development-resources/webhooks/secure-webhooks/verify-hmac-signatures",
 	Variable: "ADYEN_HMAC_KEY", Secret: "the HMAC key of the webhook, hex, from Developers → Webhooks",
 	Dashboard: []string{

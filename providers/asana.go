@@ -133,7 +133,8 @@ func asanaBytes(secret string) int {
 }
 
 var asanaKind = Kind{
-	Name: "asana", Title: "Asana", Docs: "https://developers.asana.com/docs/webhooks-guide",
+	Identity: Identity{Rule: IdentityComposed, Docs: "https://developers.asana.com/docs/webhooks-guide", Why: "Asana numbers nothing"},
+	Name:     "asana", Title: "Asana", Docs: "https://developers.asana.com/docs/webhooks-guide",
 	Variable: "ASANA_WEBHOOK_SECRET", Secret: "the X-Hook-Secret of each webhook, or the word pairing while one is made",
 	Dashboard: []string{
 		"Add the word pairing to {variable} (ASANA_WEBHOOK_SECRET=pairing at first) and restart: only then is a handshake answered.",

@@ -137,7 +137,8 @@ func (d *Discord) Traits() Traits {
 }
 
 var discordKind = Kind{
-	Name: "discord", Title: "Discord", Docs: "https://docs.discord.com/developers/interactions/overview#setting-up-an-endpoint",
+	Identity: Identity{Rule: IdentityOwn, Docs: "https://discord.com/developers/docs/interactions/receiving-and-responding"},
+	Name:     "discord", Title: "Discord", Docs: "https://docs.discord.com/developers/interactions/overview#setting-up-an-endpoint",
 	Variable: "DISCORD_PUBLIC_KEY", Secret: "the public key of the application, hex, from General Information",
 	Dashboard: []string{
 		"Copy the application's public key into {variable} and start hookflow: Discord tries the endpoint, with true and with false signatures, before it takes it.",

@@ -118,7 +118,8 @@ func (m *Mailgun) Sign(r *Request, now time.Time) {
 }
 
 var mailgunKind = Kind{
-	Name: "mailgun", Title: "Mailgun", Docs: "https://documentation.mailgun.com/docs/mailgun/user-manual/webhooks/securing-webhooks",
+	Identity: Identity{Rule: IdentityOwn, Docs: "https://documentation.mailgun.com/docs/mailgun/user-manual/events/events"},
+	Name:     "mailgun", Title: "Mailgun", Docs: "https://documentation.mailgun.com/docs/mailgun/user-manual/webhooks/securing-webhooks",
 	Variable: "MAILGUN_SIGNING_KEY", Secret: "the HTTP webhook signing key, from Account settings → API security",
 	Dashboard: []string{
 		"Send → Sending → Webhooks → Add webhook, URL {url}; https only, since the proof does not cover the body.",

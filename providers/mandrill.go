@@ -120,10 +120,7 @@ func mandrillEvent(item jsonValue) event.Event {
 	if id == "" {
 		return e
 	}
-	e.EventID = composeID(id, timestamp, e.Type)
-	if link := item.member("url"); link.kind() == '"' {
-		e.EventID = composeID(e.EventID, shortHash(link.bytes()))
-	}
+	e.EventID = composeID(id, timestamp, e.Type, shortHash(item.bytes()))
 	return e
 }
 
@@ -145,7 +142,8 @@ func (m *Mandrill) Sign(r *Request, _ time.Time) {
 }
 
 var mandrillKind = Kind{
-	Name: "mandrill", Title: "Mandrill (Mailchimp Transactional)",
+	Identity: Identity{Rule: IdentityComposed, Docs: "https://mailchimp.com/developer/transactional/docs/webhooks/", Why: "_id is that of the message"},
+	Name:     "mandrill", Title: "Mandrill (Mailchimp Transactional)",
 	Docs:     "https://mailchimp.com/developer/transactional/guides/track-respond-activity-webhooks/",
 	Variable: "MANDRILL_WEBHOOK_KEY", Secret: "the key of the webhook, from Settings → Webhooks",
 	Dashboard: []string{
@@ -153,7 +151,7 @@ var mandrillKind = Kind{
 		"Settings → Webhooks → Add a Webhook, URL {url}. Mandrill asks with HEAD and posts an empty batch, both of which are answered.",
 		"Copy the key of the new webhook into {variable}.",
 	},
-	ID: "per event `_id:ts:event`, for a click or an open with a link also the hash of the link", Type: "`event`, or `blacklist.add` and the like",
+	ID: "per event `_id:ts:event` and a hash of the event", Type: "`event`, or `blacklist.add` and the like",
 	Notes: []string{
 		"HMAC-SHA1 is all that Mandrill offers. No time is signed: a replay of a captured request is a duplicate by its ids.",
 	},

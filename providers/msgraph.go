@@ -173,7 +173,8 @@ func (g *Graph) Sign(r *Request, _ time.Time) {
 }
 
 var graphKind = Kind{
-	Name: "msgraph", Title: "Microsoft Graph", Docs: "https://learn.microsoft.com/graph/change-notifications-delivery-webhooks",
+	Identity: Identity{Rule: IdentityOnce, Docs: "https://learn.microsoft.com/graph/change-notifications-delivery-webhooks", Why: "an object is created and deleted once, and an update has its etag; what has none is an event by its arrival"},
+	Name:     "msgraph", Title: "Microsoft Graph", Docs: "https://learn.microsoft.com/graph/change-notifications-delivery-webhooks",
 	Variable: "MSGRAPH_CLIENT_STATE", Secret: "the clientState of your subscriptions, at most 128 characters, made by you at random",
 	Dashboard: []string{
 		"Make a random clientState and put it into {variable}.",

@@ -204,7 +204,8 @@ func (p *PayPal) Sign(r *Request, now time.Time) {
 }
 
 var payPalKind = Kind{
-	Name: "paypal", Title: "PayPal", Docs: "https://developer.paypal.com/api/rest/webhooks/rest/",
+	Identity: Identity{Rule: IdentityOwn, Docs: "https://developer.paypal.com/api/rest/webhooks/rest/"},
+	Name:     "paypal", Title: "PayPal", Docs: "https://developer.paypal.com/api/rest/webhooks/rest/",
 	Variable: "PAYPAL_WEBHOOK_ID", Secret: "the id of the webhook, from the app's page in the developer dashboard",
 	Dashboard: []string{
 		"Developer Dashboard → Apps & Credentials → your app → Add Webhook, URL {url}; choose the events.",

@@ -202,33 +202,31 @@ func (p *Plivo) Identify(r *Request) (event.Event, error) {
 	if !ok {
 		return event.Event{}, noEvent("the query cannot be read")
 	}
-	for _, t := range plivoTelling {
-		value := form.Get(t.name)
-		if len(form.Values(t.name)) > 1 || value != "" && t.fits(value) != len(value) {
-			return event.Event{}, noEvent("%s is malformed or comes twice", t.name)
-		}
-	}
-	worst, name := signed.cutBy(plivoTelling)
-	if worst == cutAnew {
-		return event.Event{}, noEvent("%s stands where no parameter of that name is: the parameters are glued or cut", name)
-	}
 	e := event.Event{Body: r.Body, EventID: sumID([]byte(signed.text)), Type: unknownType}
-	if worst == cutProper {
+	if worst, _ := signed.cutBy(plivoTelling); worst == cutProper && plivoToldApart(form) {
 		recognisePlivo(&e, form, shortHash([]byte(signed.text)))
 	}
 	return e, nil
+}
+
+// plivoToldApart reports whether each telling parameter has one value, of its shape.
+func plivoToldApart(form event.Form) bool {
+	return !slices.ContainsFunc(plivoTelling, func(t telling) bool {
+		value := form.Get(t.name)
+		return len(form.Values(t.name)) > 1 || value != "" && t.fits(value) != len(value)
+	})
 }
 
 func recognisePlivo(e *event.Event, form event.Form, digest string) {
 	message, call, status := form.Get("MessageUUID"), form.Get("CallUUID"), form.Get("CallStatus")
 	switch {
 	case message != "" && call == "" && fitsWord(form.Get("Status")) > 0:
-		e.EventID, e.Type = composeID(message, form.Get("Status")), "message."+form.Get("Status")
+		e.EventID, e.Type = composeID(message, form.Get("Status"), digest), "message."+form.Get("Status")
 	case message != "" && call == "":
-		e.EventID, e.Type = message, plivoMessageReceived
+		e.EventID, e.Type = composeID(message, digest), plivoMessageReceived
 	case call == "" || status == "" || message != "":
 	case form.Get("Event") == "Hangup" || slices.Contains(plivoFinal, status), form.Get("Event") == "Ring":
-		e.EventID, e.Type = composeID(call, status), "call."+status
+		e.EventID, e.Type = composeID(call, status, digest), "call."+status
 	default:
 		e.EventID, e.Type = composeID(call, status, digest), plivoCallGoesOn
 		if form.Get("Event") == "StartApp" {
@@ -271,14 +269,15 @@ func (p *Plivo) Sign(r *Request, now time.Time) {
 }
 
 var plivoKind = Kind{
-	Name: "plivo", Title: "Plivo", Docs: "https://www.plivo.com/docs/voice/concepts/signature-validation",
+	Identity: Identity{Rule: IdentityComposed, Docs: "https://www.plivo.com/docs/messaging/concepts/message-status-callbacks"},
+	Name:     "plivo", Title: "Plivo", Docs: "https://www.plivo.com/docs/voice/concepts/signature-validation",
 	Variable: "PLIVO_AUTH_TOKEN", Secret: "the auth token of the account, from the console's overview",
 	Dashboard: []string{
 		"Set HOOKFLOW_PUBLIC_URL to scheme and host as typed into Plivo's console: Plivo signs the URL that it calls.",
 		"Use {url} with method POST as hangup URL and message URL, and as answer URL of applications.",
 		"Copy the auth token into {variable}.",
 	},
-	ID:   "`MessageUUID:Status`, `CallUUID:CallStatus`; for requests for instructions also a hash of the parameters",
+	ID:   "`MessageUUID:Status` or `CallUUID:CallStatus`, and a hash of the parameters",
 	Type: "`message.<Status>`, `message.received`, `call.<CallStatus>`, `call.incoming`, `call.outgoing`, `call.continue`",
 	Notes: []string{
 		"No time is signed and nothing stands between the parameters: ids of another shape, and ids outside their place, are refused.",
@@ -290,7 +289,8 @@ var plivoKind = Kind{
 }
 
 var plivoV2Kind = Kind{
-	Name: "plivo-v2", Title: "Plivo, version 2 of the signature", Docs: "https://www.plivo.com/docs/voice/concepts/signature-validation",
+	Identity: Identity{Rule: IdentityComposed, Docs: "https://www.plivo.com/docs/messaging/concepts/message-status-callbacks"},
+	Name:     "plivo-v2", Title: "Plivo, version 2 of the signature", Docs: "https://www.plivo.com/docs/voice/concepts/signature-validation",
 	Variable: "PLIVO_V2_AUTH_TOKEN", Secret: "the auth token of the account, from the console's overview",
 	Dashboard: []string{"Use the scheme plivo instead wherever the sender offers version 3."},
 	ID:        "as plivo", Type: "as plivo",

@@ -114,7 +114,8 @@ func (s *SendGrid) Sign(r *Request, now time.Time) {
 }
 
 var sendGridKind = Kind{
-	Name: "sendgrid", Title: "SendGrid", Docs: "https://www.twilio.com/docs/sendgrid/for-developers/tracking-events/getting-started-event-webhook-security-features",
+	Identity: Identity{Rule: IdentityOwn, Docs: "https://www.twilio.com/docs/sendgrid/for-developers/tracking-events/event"},
+	Name:     "sendgrid", Title: "SendGrid", Docs: "https://www.twilio.com/docs/sendgrid/for-developers/tracking-events/getting-started-event-webhook-security-features",
 	Variable: "SENDGRID_PUBLIC_KEY", Secret: "the verification key of the event webhook, base64",
 	Dashboard: []string{
 		"Settings → Mail Settings → Event Webhooks → Create new webhook, URL {url}; choose the events.",

@@ -282,7 +282,8 @@ func (s *SNS) Sign(r *Request, now time.Time) {
 }
 
 var snsKind = Kind{
-	Name: "sns", Title: "AWS SNS", Docs: "https://docs.aws.amazon.com/sns/latest/dg/sns-verify-signature-of-message.html",
+	Identity: Identity{Rule: IdentityOwn, Docs: "https://docs.aws.amazon.com/sns/latest/dg/sns-message-and-json-formats.html"},
+	Name:     "sns", Title: "AWS SNS", Docs: "https://docs.aws.amazon.com/sns/latest/dg/sns-verify-signature-of-message.html",
 	Variable: "SNS_TOPIC_ARN", Secret: "the ARN of the topic",
 	Options: []Option{{Name: "allow_version_1", Variable: "SNS_ALLOW_VERSION_1", What: "true takes SignatureVersion 1 (RSA over SHA-1) as well"}},
 	Dashboard: []string{

@@ -59,7 +59,8 @@ func (t *Telnyx) Traits() Traits {
 }
 
 var telnyxKind = Kind{
-	Name: "telnyx", Title: "Telnyx", Docs: "https://developers.telnyx.com/docs/messaging/messages/receiving-webhooks",
+	Identity: Identity{Rule: IdentityOwn, Docs: "https://developers.telnyx.com/docs/voice/programmable-voice/voice-api-webhooks"},
+	Name:     "telnyx", Title: "Telnyx", Docs: "https://developers.telnyx.com/docs/messaging/messages/receiving-webhooks",
 	Variable: "TELNYX_PUBLIC_KEY", Secret: "the public key of the account, base64, from Keys & Credentials → Public Key",
 	Dashboard: []string{
 		"Set {url} as webhook URL of the messaging profile or the application, API version 2.",

@@ -170,7 +170,8 @@ func (t *Twilio) Sign(r *Request, _ time.Time) {
 }
 
 var twilioKind = Kind{
-	Name: "twilio", Title: "Twilio", Docs: "https://www.twilio.com/docs/usage/security",
+	Identity: Identity{Rule: IdentityOnce, Docs: "https://www.twilio.com/docs/usage/webhooks", Why: "a call numbers its callbacks, and a message passes each status once; what else there is has a digest"},
+	Name:     "twilio", Title: "Twilio", Docs: "https://www.twilio.com/docs/usage/security",
 	Variable: "TWILIO_AUTH_TOKEN", Secret: "the primary auth token of the account, from the console",
 	Options: []Option{
 		{Name: "account_sid", Variable: "TWILIO_ACCOUNT_SID", What: "the only account whose events are taken"},

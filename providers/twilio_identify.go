@@ -27,39 +27,54 @@ type twilioRequest struct {
 	token  string // the idempotency token, empty where none was sent
 }
 
-// Identify implements Provider. It makes the checks that the signature leaves open (nothing delimits the parameters,
-// see signedForm.cut): an AccountSid, the configured one where one is set; SIDs, sequence number and status words of
-// their shapes, with one value each; no telling name out of its place. A status word that is not known yet passes, and
-// a request of no known kind is "unknown" under the SHA-256 of its canonical signed string, so nothing genuine is lost.
-// That string is canonicalURL(r.URL) and the parameters as signForm writes them.
+// Identify implements Provider. It makes the checks that the signature leaves open (nothing delimits the parameters, see
+// signedForm.cut): an AccountSid, the configured one where one is set. The kind is read from the parameters only where each
+// can be told apart: SIDs, sequence number and status words of their shapes, with one value each, and no identifying name
+// inside another value. What cannot be told apart is "unknown" under the SHA-256 of its canonical signed string: nothing
+// genuine is refused for a text that somebody else wrote, and however a signed string is cut, it is one event. That string
+// is canonicalURL(r.URL) and the parameters as signForm writes them.
 func (t *Twilio) Identify(r *Request) (event.Event, error) {
 	form, signed, err := readTwilio(r)
 	if err != nil {
 		return event.Event{}, err
 	}
-	if err := t.checkAccount(form); err != nil {
+	account, err := t.account(form, isJSON(r))
+	if err != nil {
 		return event.Event{}, err
-	}
-	if err := checkIdentifying(form); err != nil {
-		return event.Event{}, err
-	}
-	cut, name := signed.cut()
-	if cut == cutAnew {
-		return event.Event{}, noEvent("%s stands where no parameter of that name is: the parameters are glued or cut", name)
 	}
 	sum := sha256.Sum256([]byte(signed.text))
 	request := twilioRequest{form: form, digest: hex.EncodeToString(sum[:]), token: idempotencyToken(r.Header)}
 	id, kind := request.unrecognised()
-	if cut == cutProper {
-		id, kind = request.recognise()
+	if cut, _ := signed.cut(); cut == cutProper && toldApart(form) {
+		if id, kind = request.recognise(); kind == twilioUnknown && isJSON(r) {
+			kind = twilioEventType(form)
+		}
 	}
 	return event.Event{
 		EventID:    id,
 		Type:       kind,
-		Account:    form.Get("AccountSid"),
+		Account:    account,
 		OccurredAt: twilioTime(form.Get("Timestamp")),
 		Body:       r.Body,
 	}, nil
+}
+
+// twilioEventType is the type that a JSON body names, as Intelligence
+// (https://www.twilio.com/docs/conversational-intelligence/api/service-resource) and Verify do.
+func twilioEventType(form event.Form) string {
+	for _, name := range []string{"event_type", "type"} {
+		if word := form.Get(name); word != "" && fitsName(word) {
+			return word
+		}
+	}
+	return twilioUnknown
+}
+
+// fitsName reports whether s is a name of a type: letters, digits, dots, hyphens and underscores.
+func fitsName(s string) bool {
+	return len(s) <= 100 && !strings.ContainsFunc(s, func(r rune) bool {
+		return (r|0x20) < 'a' && (r < '0' || r > '9') && r != '.' && r != '-' || (r|0x20) > 'z' && r != '_'
+	})
 }
 
 // readTwilio returns the parameters of a request and its canonical signed string. A JSON object is read as a form of the
@@ -80,32 +95,44 @@ func readTwilio(r *Request) (event.Form, signedForm, error) {
 	return form, signForm(url, nil), nil
 }
 
-func (t *Twilio) checkAccount(form event.Form) error {
+// account returns the account of a request: AccountSid, in JSON also account_sid, which some products leave out.
+func (t *Twilio) account(form event.Form, isJSON bool) (string, error) {
 	account := form.Get("AccountSid")
-	switch {
-	case account == "":
-		return noEvent("AccountSid is missing")
-	case !isSID(account, "AC"):
-		return noEvent("AccountSid is not AC and 32 lower-case hexadecimal digits")
-	case t.accountSID != "" && account != t.accountSID:
-		return noEvent("AccountSid is not the configured account")
+	if account == "" && isJSON {
+		account = form.Get("account_sid")
 	}
-	return nil
+	for _, other := range form.Values("AccountSid") {
+		if other != account {
+			return "", noEvent("AccountSid has two values")
+		}
+	}
+	switch {
+	case account == "" && isJSON && t.accountSID == "":
+		return "", nil
+	case account == "":
+		return "", noEvent("AccountSid is missing")
+	case !isSID(account, "AC"):
+		return "", noEvent("AccountSid is not AC and 32 lower-case hexadecimal digits")
+	case t.accountSID != "" && account != t.accountSID:
+		return "", noEvent("AccountSid is not the configured account")
+	}
+	return account, nil
 }
 
-func checkIdentifying(form event.Form) error {
+// toldApart reports whether each identifying parameter has one value, of its shape.
+func toldApart(form event.Form) bool {
 	for _, id := range identifying {
 		first := form.Get(id.name)
 		for _, value := range form.Values(id.name) {
 			if value != first {
-				return noEvent("%s has two values", id.name)
+				return false
 			}
 		}
 		if first != "" && id.fits(first) != len(first) {
-			return noEvent("%s is malformed", id.name)
+			return false
 		}
 	}
-	return nil
+	return true
 }
 
 // recognise returns the id and the type of the first kind that fits. No id holds what only one of two copies of a

@@ -89,30 +89,44 @@ func TestTwilioIdentify_Refuses(t *testing.T) {
 		body string
 		want string
 	}{
-		"no parameters":              {"", "AccountSid is missing"},
-		"no account":                 {twilioCallback.without("AccountSid").form(), "AccountSid is missing"},
-		"a short account":            {"AccountSid=AC1", "AccountSid is not AC and 32 lower-case hexadecimal digits"},
-		"an account in capitals":     {"AccountSid=AC0000000000000000000000000000000F", "AccountSid is not AC and 32 lower-case hexadecimal digits"},
-		"a user as account":          {"AccountSid=US00000000000000000000000000000001", "AccountSid is not AC and 32 lower-case hexadecimal digits"},
-		"two accounts":               {twilioCallback.form() + "&AccountSid=AC99999999999999999999999999999999", "AccountSid has two values"},
-		"two calls":                  {twilioCallback.form() + "&CallSid=" + otherCA, "CallSid has two values"},
-		"two statuses":               {twilioCallback.form() + "&CallStatus=busy", "CallStatus has two values"},
-		"a status glued to the call": {params{"AccountSid", testAC, "CallSid", testCA + "CallStatusfailed"}.form(), "CallSid is malformed"},
-		"a parameter glued to the status": {twilioCallback.with("CallStatus", "completedCalled+15005550007").form(),
-			"CallStatus is malformed"},
-		"a number glued to the number": {twilioCallback.with("SequenceNumber", "3SipResponseCode200").form(), "SequenceNumber is malformed"},
-		"a negative number":            {twilioCallback.with("SequenceNumber", "-1").form(), "SequenceNumber is malformed"},
-		"a number of 11 digits":        {twilioCallback.with("SequenceNumber", "12345678901").form(), "SequenceNumber is malformed"},
-		"a status in capitals":         {twilioDelivery.with("MessageStatus", "Delivered").form(), "MessageStatus is malformed"},
-		"a status of 41 letters":       {twilioDelivery.with("MessageStatus", strings.Repeat("a", 41)).form(), "MessageStatus is malformed"},
-		"a recording that is none":     {twilioRecording.with("RecordingSid", "RE5").form(), "RecordingSid is malformed"},
-		"a conference that is none":    {twilioConference.with("ConferenceSid", testCF+"0").form(), "ConferenceSid is malformed"},
-		"an invalid escape":            {"AccountSid=%zz", "the form holds a % that two hexadecimal digits do not follow"},
+		"no parameters":          {"", "AccountSid is missing"},
+		"no account":             {twilioCallback.without("AccountSid").form(), "AccountSid is missing"},
+		"a short account":        {"AccountSid=AC1", "AccountSid is not AC and 32 lower-case hexadecimal digits"},
+		"an account in capitals": {"AccountSid=AC0000000000000000000000000000000F", "AccountSid is not AC and 32 lower-case hexadecimal digits"},
+		"a user as account":      {"AccountSid=US00000000000000000000000000000001", "AccountSid is not AC and 32 lower-case hexadecimal digits"},
+		"two accounts":           {twilioCallback.form() + "&AccountSid=AC99999999999999999999999999999999", "AccountSid has two values"},
+		"an invalid escape":      {"AccountSid=%zz", "the form holds a % that two hexadecimal digits do not follow"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			_, err := newTestTwilio(t).Identify(twilioPost(twilioTestURL, c.body))
 			requireReason(t, CodeNoEvent, c.want, err)
+		})
+	}
+}
+
+// Parameters of other shapes than Twilio's cannot be told apart, and nothing that verifies is refused for it.
+func TestTwilioIdentify_OddParametersAreOfNoKnownKind(t *testing.T) {
+	t.Parallel()
+	for name, body := range map[string]string{
+		"two calls":                       twilioCallback.form() + "&CallSid=" + otherCA,
+		"two statuses":                    twilioCallback.form() + "&CallStatus=busy",
+		"a status glued to the call":      params{"AccountSid", testAC, "CallSid", testCA + "CallStatusfailed"}.form(),
+		"a parameter glued to the status": twilioCallback.with("CallStatus", "completedCalled+15005550007").form(),
+		"a number glued to the number":    twilioCallback.with("SequenceNumber", "3SipResponseCode200").form(),
+		"a negative number":               twilioCallback.with("SequenceNumber", "-1").form(),
+		"a number of 11 digits":           twilioCallback.with("SequenceNumber", "12345678901").form(),
+		"a status in capitals":            twilioDelivery.with("MessageStatus", "Delivered").form(),
+		"a status of 41 letters":          twilioDelivery.with("MessageStatus", strings.Repeat("a", 41)).form(),
+		"a recording that is none":        twilioRecording.with("RecordingSid", "RE5").form(),
+		"a conference that is none":       twilioConference.with("ConferenceSid", testCF+"0").form(),
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			e, err := newTestTwilio(t).Identify(twilioPost(twilioTestURL, body))
+			require.NoError(t, err)
+			require.Equal(t, twilioUnknown, e.Type)
+			require.Regexp(t, "^sha256-[0-9a-f]{64}$", e.EventID)
 		})
 	}
 }
@@ -144,15 +158,34 @@ func TestTwilioIdentify_JSON(t *testing.T) {
 	require.Equal(t, "sha256-"+hex.EncodeToString(sum[:]), e.EventID, "a JSON body is signed by its hash in the URL")
 
 	for body, want := range map[string]string{
-		`"text"`:  "the body is not one JSON object",
-		"":        "the body is not one JSON object",
-		`{"a":1`:  "the body is not one JSON object",
-		`{"a":1}`: "AccountSid is missing",
-		`{"AccountSid":"` + testAC + `","AccountSid":"` + otherCA + `"}`: "AccountSid has two values",
+		`"text"`:              "the body is not one JSON object",
+		"":                    "the body is not one JSON object",
+		`{"a":1`:              "the body is not one JSON object",
+		`{"account_sid":"x"}`: "AccountSid is not AC and 32 lower-case hexadecimal digits",
 	} {
 		_, err := newTestTwilio(t).Identify(signedTwilio(t, twilioPostJSON(twilioTestURL, body)))
 		requireReason(t, CodeNoEvent, want, err)
 	}
+}
+
+// Products that send JSON write account_sid, and name the type themselves
+// (https://www.twilio.com/docs/conversational-intelligence/api/service-resource).
+func TestTwilioIdentify_JSONOfOtherProducts(t *testing.T) {
+	t.Parallel()
+	r := signedTwilio(t, twilioPostJSON(twilioTestURL, `{"account_sid":"`+testAC+`","service_sid":"GA1","transcript_sid":"GT1","event_type":"voice_intelligence_transcript_available"}`))
+	e, err := newTestTwilio(t).Identify(r)
+	require.NoError(t, err)
+	require.Equal(t, testAC, e.Account)
+	require.Equal(t, "voice_intelligence_transcript_available", e.Type)
+	require.Equal(t, sumID([]byte(r.URL)), e.EventID)
+
+	e, err = newTestTwilio(t).Identify(signedTwilio(t, twilioPostJSON(twilioTestURL, `{"a":1}`)))
+	require.NoError(t, err, "genuine, whatever it lacks")
+	require.Equal(t, twilioUnknown, e.Type)
+	bound, err := NewTwilio(TwilioConfig{Tokens: []string{twilioTestToken}, AccountSID: testAC})
+	require.NoError(t, err)
+	_, err = bound.Identify(signedTwilio(t, twilioPostJSON(twilioTestURL, `{"a":1}`)))
+	requireReason(t, CodeNoEvent, "AccountSid is missing", err)
 }
 
 // One request, however its URL is spelt, has one id; what is another request has another.

@@ -49,6 +49,10 @@ func TestTwilioRead_EveryByteOfAForm(t *testing.T) {
 				refused++
 				continue
 			}
+			if got.Type == twilioUnknown { // cut anew: one event, whichever way
+				require.Equal(t, "sha256-"+twilioDigest(twilioTestURL, p), got.EventID, "%s", body)
+				continue
+			}
 			require.Equal(t, want.Key(), got.Key(), "%s", body)
 			require.Equal(t, want.Type, got.Type, "%s", body)
 		}

@@ -176,7 +176,8 @@ func vapiBytes(secret string) int {
 }
 
 var vapiKind = Kind{
-	Name: "vapi", Title: "Vapi", Docs: "https://docs.vapi.ai/server-url/server-authentication",
+	Identity: Identity{Rule: IdentityOnce, Docs: "https://docs.vapi.ai/server-url/events", Why: "a call has one report and passes each status once; what comes again has its time or a digest"},
+	Name:     "vapi", Title: "Vapi", Docs: "https://docs.vapi.ai/server-url/server-authentication",
 	Variable: "VAPI_WEBHOOK_SECRET", Secret: "the secret of the server's credential",
 	Options: []Option{{Name: "scheme", Variable: "VAPI_WEBHOOK_SCHEME", What: "hmac (default), standard, secret or bearer, comma-separated"}},
 	Dashboard: []string{

@@ -144,7 +144,8 @@ func (x *X) Traits() Traits {
 }
 
 var xKind = Kind{
-	Name: "x", Title: "X (Twitter)", Docs: "https://docs.x.com/x-api/webhooks/introduction",
+	Identity: Identity{Rule: IdentityOwn, Docs: "https://docs.x.com/x-api/account-activity/introduction", Why: "an item is an event of each user whom it concerns"},
+	Name:     "x", Title: "X (Twitter)", Docs: "https://docs.x.com/x-api/webhooks/introduction",
 	Variable: "X_CONSUMER_SECRET", Secret: "the API secret key (consumer secret) of the app, from the developer portal",
 	Dashboard: []string{
 		"Copy the API secret key into {variable} and start hookflow: X checks the endpoint before it takes it.",

@@ -147,8 +147,15 @@ func changes(t *testing.T, body []byte, media string) (all []change) {
 		sort.Strings(names)
 		for _, name := range names {
 			was := form[name]
-			form[name] = []string{was[0] + "1"}
-			all = append(all, change{name, []byte(form.Encode())})
+			if json.Valid([]byte(was[0])) && strings.ContainsAny(was[0][:1], "[{") {
+				for _, inside := range changes(t, []byte(was[0]), "application/json") {
+					form[name] = []string{string(inside.body)}
+					all = append(all, change{name + inside.leaf, []byte(form.Encode())})
+				}
+			} else {
+				form[name] = []string{was[0] + "1"}
+				all = append(all, change{name, []byte(form.Encode())})
+			}
 			form[name] = was
 		}
 		return all
