@@ -216,6 +216,8 @@ func problemOfProvider(err *providers.Error) *problem {
 		return errUnverifiable
 	case providers.CodeNoEvent:
 		return newProblem(http.StatusBadRequest, string(err.Code), err.Reason)
+	case providers.CodeTooMany:
+		return newProblem(http.StatusRequestEntityTooLarge, string(err.Code), err.Reason)
 	}
 	return errInternal
 }

@@ -14,7 +14,7 @@ type declarer struct{ *yamlfile.Reader }
 
 // The keys of a signature, as in the fields of Signature.
 var signatureKeys = []string{"header", "separator", "element", "versions", "prefix", "algorithm", "encoding", "secret_encoding",
-	"secret_prefix", "template", "timestamp", "id_header", "require", "allow_empty_body", "allow_weak", "allow_unsigned_body", "token"}
+	"secret_prefix", "template", "timestamp", "id_header", "signed_headers", "require", "allow_empty_body", "allow_weak", "allow_unsigned_body", "token"}
 
 // declarationKeys are the keys of how a provider's requests are read and answered.
 var declarationKeys = []string{"id", "type", "account", "time", "batch", "empty", "attempts", "handshake", "answer", "refusal", "media_types",
@@ -81,6 +81,8 @@ func (d declarer) signature(n *yaml.Node, what string) (s Signature, token *Toke
 			s.Timestamp = d.timestamp(e.Node)
 		case "id_header":
 			s.IDHeader = d.Text(e.Node, e.Key, writeHeader)
+		case "signed_headers":
+			s.SignedHeaders = d.Text(e.Node, e.Key, "the key of the element that names them, such as h")
 		case "require":
 			s.Require = map[string]string{}
 			for _, r := range d.Entries(e.Node, e.Key, nil) {

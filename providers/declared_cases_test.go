@@ -66,6 +66,9 @@ func digestOf(t testing.TB, p *Declared, r *Request) (name, digest string) {
 	if v.Timestamp.Element != "" {
 		text.timestamp = formatTime(testNow, v.Timestamp.Unit)
 	}
+	if v.SignedHeaders != "" {
+		text.names = "content-type"
+	}
 	sum := v.sum(v.keys[0], text)
 	digest = hex.EncodeToString(sum)
 	if v.Encoding == encodingBase64 {

@@ -29,6 +29,9 @@ type handshake struct {
 	greet   func(p *Declared, r *Request) (*Greeting, error)
 	// pairs reports whether an unsigned request is taken while the word pairing stands among the secrets; nil: never.
 	pairs func(r *Request) bool
+	// tests reports whether a request is the sender's test of an endpoint, signed with a secret that everybody knows. It is
+	// answered as a handshake; nothing else is taken under that secret.
+	tests func(r *Request) bool
 	says  string // for the documentation
 }
 
@@ -46,6 +49,8 @@ var handshakes = map[string]handshake{
 	"okta": {methods: getOnly, probe: probeOkta,
 		says: "GET with `X-Okta-Verification-Challenge` is answered with it, as JSON"},
 	"woocommerce": {probe: probeWooCommerce, says: "the unsigned form `webhook_id=…` that is posted at creation is answered 200"},
+	"mailersend": {tests: testsMailerSend,
+		says: "the POST `webhook.test`, signed with the secret that MailerSend publishes for it, is answered 200"},
 	"head":        {methods: []string{http.MethodHead}, probe: probeEmpty, says: "HEAD is answered 200"},
 	"head-or-get": {methods: []string{http.MethodGet, http.MethodHead}, probe: probeEmpty, says: "HEAD and GET are answered 200"},
 }
@@ -173,4 +178,22 @@ func hmacSHA256(key, text string) []byte {
 	mac := hmac.New(sha256.New, []byte(key))
 	mac.Write([]byte(text))
 	return mac.Sum(nil)
+}
+
+// mailerSendTestSecret signs the request by which MailerSend checks an address before there is a webhook, and so before it
+// has a secret: https://developers.mailersend.com/api/v1/webhooks.html#webhook-security
+const mailerSendTestSecret = "test_Am3L1GuOIc4blLUuHqAPxxwkZaJyEk8G"
+
+func testsMailerSend(r *Request) bool {
+	given, err := only(r.Header, "Signature")
+	var sum [sha256.Size]byte
+	if err != nil || !decodeDigest(sum[:], given, encodingHex) || !hmac.Equal(hmacSHA256(mailerSendTestSecret, string(r.Body)), sum[:]) {
+		return false
+	}
+	body, err := parseObject(r.Body)
+	if err != nil {
+		return false
+	}
+	typ, _ := body.member("type").text("type")
+	return typ == "webhook.test"
 }

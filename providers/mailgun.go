@@ -31,6 +31,10 @@ func NewMailgun(signingKeys []string) (*Mailgun, error) {
 	return &Mailgun{keys: keys, used: newOneTime()}, nil
 }
 
+// mailgunRepeats is how long Mailgun repeats a delivery, with the signature of the first: after 5, 10 and 15 minutes, 1, 2
+// and 4 hours (https://documentation.mailgun.com/docs/mailgun/user-manual/webhooks/webhooks), with the time-outs in between.
+const mailgunRepeats = 8*time.Hour + 10*time.Minute
+
 // Verify implements Provider.
 func (m *Mailgun) Verify(r *Request, now time.Time) error {
 	body, err := parseObject(r.Body)
@@ -49,7 +53,12 @@ func (m *Mailgun) Verify(r *Request, now time.Time) error {
 	if !ok || !decodeDigest(given[:], text, encodingHex) {
 		return unverified(ReasonMalformed)
 	}
-	if err := inWindow(signed, now, Tolerance); err != nil {
+	if signed.After(now) {
+		err = inWindow(signed, now, Tolerance)
+	} else {
+		err = inWindow(signed, now, mailgunRepeats)
+	}
+	if err != nil {
 		return err
 	}
 	found := false
@@ -59,7 +68,7 @@ func (m *Mailgun) Verify(r *Request, now time.Time) error {
 	if !found {
 		return unverified(ReasonMismatch)
 	}
-	if !m.used.admit(timestamp+token, r.Body, now, signed.Add(Tolerance+time.Second)) {
+	if !m.used.admit(timestamp+token, r.Body, now, signed.Add(mailgunRepeats+time.Second)) {
 		return unverified(ReasonReused)
 	}
 	return nil

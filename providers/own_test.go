@@ -85,7 +85,7 @@ func ownCases(t testing.TB) map[string]ownCase {
 		"telnyx":   {must[*Telnyx](t)(NewTelnyx([]string{keys[KeyEd25519]})), telnyxBody, jsonType, Tolerance, true},
 		"paypal":   {must[*PayPal](t)(NewPayPal(PayPalConfig{WebhookIDs: []string{testWebhook, keys[KeyRSA]}, Fetch: offline})), payPalBody, jsonType, days, true},
 		"sns":      {must[*SNS](t)(NewSNS(SNSConfig{TopicARNs: []string{testTopic, keys[KeyRSA]}, Fetch: offline})), snsBody, "text/plain; charset=UTF-8", hour, false},
-		"mailgun":  {must[*Mailgun](t)(NewMailgun([]string{testSecret})), mailgunBody, jsonType, Tolerance, false},
+		"mailgun":  {must[*Mailgun](t)(NewMailgun([]string{testSecret})), mailgunBody, jsonType, mailgunRepeats, false},
 		"plivo":    {must[*Plivo](t)(NewPlivo(PlivoConfig{Tokens: []string{testSecret}})), plivoBody, formType, 0, false},
 		"mandrill": {must[*Mandrill](t)(NewMandrill([]string{testSecret})), mandrillBody, formType, 0, false},
 		"adyen":    {must[*Adyen](t)(NewAdyen([]string{strings.Repeat("ab", 32)})), adyenBody, jsonType, 0, false},

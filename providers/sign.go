@@ -29,6 +29,9 @@ func (v *Verifier) Sign(r *Request, now time.Time) {
 	for name, value := range v.Require {
 		setHeader(r, name, value)
 	}
+	if v.SignedHeaders != "" {
+		text.names = "content-type"
+	}
 	sum := v.sum(v.keys[0], text)
 	digest := hex.EncodeToString(sum)
 	if v.Encoding == encodingBase64 {
@@ -40,6 +43,9 @@ func (v *Verifier) Sign(r *Request, now time.Time) {
 		digest = v.Versions[0] + "=" + digest
 	case elementVersionValue:
 		digest = v.Versions[0] + "," + digest
+	}
+	if v.SignedHeaders != "" {
+		digest = v.SignedHeaders + "=" + text.names + v.Separator + digest
 	}
 	if v.Timestamp.Element != "" {
 		digest = v.Timestamp.Element + "=" + text.timestamp + v.Separator + digest

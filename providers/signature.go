@@ -46,12 +46,16 @@ type Signature struct {
 	// SecretEncoding says what a secret's text is: raw (default, its bytes are the key), base64 or hex. SecretPrefix is cut
 	// off before.
 	SecretEncoding, SecretPrefix string
-	// Template is what is signed: literals and {body}, {timestamp}, {id}, {method}, {url}, {decoded_url}. Default {body}.
+	// Template is what is signed: literals and {body}, {timestamp}, {id}, {method}, {url}, {decoded_url}, {header_names},
+	// {header_values}. Default {body}.
 	// With {secret} the digest is a plain hash instead of an HMAC, which AllowWeak must allow.
 	Template  string
 	Timestamp Timestamp
 	// IDHeader holds the text of {id}.
 	IDHeader string
+	// SignedHeaders is the key of the element of the signature header that names the headers which are signed, separated by
+	// spaces: {header_names} is its value, {header_values} are theirs, joined by dots.
+	SignedHeaders string
 	// Require are headers that must have a value: they confirm what is configured here.
 	Require map[string]string
 	// PublicKeyPrefix marks a secret as an Ed25519 public key (base64), for elements of PublicKeyVersion.
@@ -218,6 +222,11 @@ func (v *Verifier) checkSigned() error {
 		return errors.New("the template signs {id}, but no id header is named")
 	case !signs(v.parts, partID) && v.IDHeader != "":
 		return errors.New("an id header is named, but the template does not sign {id}")
+	case (signs(v.parts, partHeaderNames) && signs(v.parts, partHeaderValues)) != (v.SignedHeaders != ""),
+		signs(v.parts, partHeaderNames) != signs(v.parts, partHeaderValues):
+		return errors.New("signed_headers names an element exactly when the template signs {header_names} and {header_values}")
+	case v.SignedHeaders != "" && (v.Element != elementKeyValue || v.Separator == ""):
+		return errors.New("the names of the signed headers are an element of the signature header, so that must be a list of key=value")
 	case v.plain && !v.AllowWeak:
 		return errors.New("a template with {secret} is a plain hash, which is weak: set allow_weak if the sender offers nothing else")
 	}

@@ -19,9 +19,12 @@ const (
 	partURL        = "url"
 	partDecodedURL = "decoded_url"
 	partSecret     = "secret"
+
+	partHeaderNames  = "header_names"
+	partHeaderValues = "header_values"
 )
 
-var signedParts = []string{partBody, partTimestamp, partID, partMethod, partURL, partDecodedURL, partSecret}
+var signedParts = []string{partBody, partTimestamp, partID, partMethod, partURL, partDecodedURL, partSecret, partHeaderNames, partHeaderValues}
 
 // parseTemplate cuts a template at its placeholders.
 func parseTemplate(template string) ([]signedPart, error) {
@@ -61,6 +64,16 @@ func signs(parts []signedPart, name string) bool {
 type signedText struct {
 	r             *Request
 	timestamp, id string
+	names         string // of the signed headers, as the signature header lists them
+}
+
+// values are those of the signed headers, joined by dots; empty for one that did not come.
+func (t signedText) values() string {
+	names := strings.Fields(t.names)
+	for i, name := range names {
+		names[i] = t.r.Header.Get(name)
+	}
+	return strings.Join(names, ".")
 }
 
 // write hands the signed text to w, piece by piece: a body of megabytes is not copied for it.
@@ -73,6 +86,10 @@ func (t signedText) write(parts []signedPart, secret []byte, w func([]byte)) {
 			w([]byte(t.timestamp))
 		case partID:
 			w([]byte(t.id))
+		case partHeaderNames:
+			w([]byte(t.names))
+		case partHeaderValues:
+			w([]byte(t.values()))
 		case partMethod:
 			w([]byte(t.r.Method))
 		case partURL:

@@ -13,6 +13,7 @@ import (
 type given struct {
 	sums, public [][]byte
 	timestamp    string // where it is an element
+	names        string // of the signed headers
 }
 
 // present reports whether a request is signed this way.
@@ -25,14 +26,26 @@ func (v *Verifier) present(h http.Header) bool {
 	return false
 }
 
-// confirmed reports whether the required headers have their values.
+// confirmed reports whether the required headers have their values, and a signature header has a version that is accepted.
 func (v *Verifier) confirmed(h http.Header) bool {
+	if v.Element == elementKeyValue && !slices.ContainsFunc(v.Headers, func(name string) bool { return v.hasVersion(h.Get(name)) }) {
+		return false
+	}
 	for name, value := range v.Require {
 		if h.Get(name) != value {
 			return false
 		}
 	}
 	return true
+}
+
+func (v *Verifier) hasVersion(header string) bool {
+	for element := range strings.SplitSeq(header[:min(len(header), maxSignatureHeader)], v.Separator) {
+		if version, _, _ := strings.Cut(strings.Trim(element, " "), "="); slices.Contains(v.Versions, version) {
+			return true
+		}
+	}
+	return false
 }
 
 // Verify checks the signatures of r against every key, with now as the clock. Errors are *Error of CodeSignature.
@@ -44,7 +57,7 @@ func (v *Verifier) Verify(r *Request, now time.Time) error {
 	if err != nil {
 		return err
 	}
-	text := signedText{r: r}
+	text := signedText{r: r, names: g.names}
 	if text.timestamp, err = v.signedTime(r, g, now); err != nil {
 		return err
 	}
@@ -125,6 +138,12 @@ func (v *Verifier) element(g *given, element string) error {
 			return unverified(ReasonMalformed)
 		}
 		g.timestamp = text
+		return nil
+	case v.SignedHeaders != "" && version == v.SignedHeaders:
+		if g.names != "" {
+			return unverified(ReasonMalformed)
+		}
+		g.names = text
 		return nil
 	case v.PublicKeyVersion != "" && version == v.PublicKeyVersion:
 		if sum := make([]byte, ed25519.SignatureSize); decodeDigest(sum, text, encodingBase64) {

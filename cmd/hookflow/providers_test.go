@@ -77,7 +77,7 @@ func TestProvidersShow(t *testing.T) {
 	}
 	got := execute(t, newProvidersCommand, map[string]string{"GITHUB_WEBHOOK_SECRET": "0123456789abcdef"}, "show", "github")
 	require.Contains(t, got.stdout, "is on")
-	require.Contains(t, got.stdout, "at most 10240 KiB")
+	require.Contains(t, got.stdout, "at most 25600 KiB")
 	require.NotContains(t, got.stdout, "0123456789abcdef")
 	require.ErrorContains(t, execute(t, newProvidersCommand, nil, "show", "gihub").err, "did you mean github?")
 	require.ErrorContains(t, execute(t, newProvidersCommand, nil, "shw").err, "but list and show")
