@@ -39,17 +39,33 @@ func newGate(s providers.Source) *gate {
 
 // checkHead refuses a request by its headers alone, before any of the body is asked for.
 func (g *gate) checkHead(h http.Header) error {
-	if len(h["Content-Encoding"]) > 0 {
-		return errEncoding
+	for _, value := range h["Content-Encoding"] {
+		if !isPlain(value) {
+			return errEncoding
+		}
 	}
 	types := h["Content-Type"]
-	if len(types) != 1 || !g.takes(types[0]) {
-		return mediaTypeProblem(g.traits.MediaTypes)
+	if len(types) == 0 && g.traits.UntypedBody || len(types) == 1 && g.takes(types[0]) {
+		return nil
 	}
-	return nil
+	return mediaTypeProblem(g.traits.MediaTypes)
 }
 
-// takes reports whether the provider sends bodies of this type. Senders that add no parameters are spared the parsing.
+// isPlain reports whether a Content-Encoding leaves the body as it is: identity (RFC 9110 section 12.5.3), or the name of a
+// charset, which some senders put there.
+func isPlain(encoding string) bool {
+	for coding := range strings.SplitSeq(encoding, ",") {
+		switch strings.ToLower(strings.TrimSpace(coding)) {
+		case "", "identity", "utf-8", "utf8", "us-ascii":
+		default:
+			return false
+		}
+	}
+	return true
+}
+
+// takes reports whether the provider sends bodies of this type, whatever its parameters. Senders that add none are spared the
+// parsing. One that sends JSON may name it as one of its kinds (RFC 6839).
 func (g *gate) takes(contentType string) bool {
 	if slices.Contains(g.traits.MediaTypes, contentType) {
 		return true
@@ -58,7 +74,11 @@ func (g *gate) takes(contentType string) bool {
 		return false
 	}
 	media, _, err := mime.ParseMediaType(contentType)
-	return err == nil && slices.Contains(g.traits.MediaTypes, media)
+	if err != nil {
+		return false
+	}
+	kindOfJSON := media == "text/json" || strings.HasPrefix(media, "application/") && strings.HasSuffix(media, "+json")
+	return slices.Contains(g.traits.MediaTypes, media) || kindOfJSON && slices.Contains(g.traits.MediaTypes, "application/json")
 }
 
 // voice lets one line a second into the log for each kind of refusal, so that a flood of forged requests does not

@@ -77,6 +77,40 @@ func withSource(p providers.Provider) func(*Options) {
 	return func(o *Options) { o.Sources = map[string]providers.Source{"acme": {Name: "acme", Provider: p}} }
 }
 
+// What leaves the body as it is refuses nothing, and JSON has several names.
+func TestPlainBodiesAreTaken(t *testing.T) {
+	t.Parallel()
+	kind := providers.KindOf("square")
+	for name, c := range map[string]struct {
+		header, value string
+		removed       bool
+	}{
+		"identity":          {"Content-Encoding", "identity", false},
+		"a charset":         {"Content-Encoding", "UTF-8", false},
+		"nothing":           {"Content-Encoding", "", false},
+		"no type":           {"Content-Type", "", true},
+		"a type of JSON":    {"Content-Type", "application/vnd.api+json", false},
+		"an old name":       {"Content-Type", "text/json; charset=utf-8", false},
+		"capitals":          {"Content-Type", "Application/JSON;charset=UTF-8", false},
+		"a loose semicolon": {"Content-Type", "application/json;", false},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			source, err := kind.New("square", providers.Settings{Secrets: []string{strings.Repeat("s", 32)}})
+			require.NoError(t, err)
+			g := newGate(source)
+			h := http.Header{"Content-Type": {"application/json"}}
+			if h.Set(c.header, c.value); c.removed {
+				h.Del(c.header)
+			}
+			require.NoError(t, g.checkHead(h))
+		})
+	}
+	forms, err := providers.KindOf("slack").New("slack", providers.Settings{Secrets: []string{strings.Repeat("s", 32)}})
+	require.NoError(t, err)
+	require.Error(t, newGate(forms).checkHead(http.Header{}), "which of its two types is it?")
+}
+
 func TestRefusedWebhooks(t *testing.T) {
 	t.Parallel()
 	with := func(name string, values ...string) func(*http.Request) {
@@ -98,7 +132,7 @@ func TestRefusedWebhooks(t *testing.T) {
 		"put":                 {change: func(r *http.Request) { r.Method = "PUT" }, status: 405, code: "method_not_allowed"},
 		"an invented method":  {change: func(r *http.Request) { r.Method = "FROB" }, status: 405, code: "method_not_allowed"},
 		"gzip":                {change: with("Content-Encoding", "gzip"), status: 415, code: "content_encoding_unsupported"},
-		"identity":            {change: with("Content-Encoding", "identity"), status: 415, code: "content_encoding_unsupported"},
+		"gzip after identity": {change: with("Content-Encoding", "identity, gzip"), status: 415, code: "content_encoding_unsupported"},
 		"a form":              {change: with("Content-Type", "application/x-www-form-urlencoded"), status: 415, code: "media_type_unsupported"},
 		"no media type":       {change: with("Content-Type"), status: 415, code: "media_type_unsupported"},
 		"an empty media type": {change: with("Content-Type", ""), status: 415, code: "media_type_unsupported"},

@@ -143,6 +143,7 @@ func (d Declaration) traits(scheme string, p *Declared) Traits {
 	if len(t.MediaTypes) == 0 {
 		t.MediaTypes = []string{jsonType}
 	}
+	t.UntypedBody = len(t.MediaTypes) == 1
 	kept := []string{"User-Agent"}
 	kept = append(append(append(kept, p.id.headers()...), p.typ.headers()...), canonical(d.Headers)...)
 	if all, ok := p.proof.(alternatives); ok {
@@ -275,7 +276,7 @@ func (p *Declared) content(r *Request) (*content, error) {
 	}
 	var err error
 	switch media := event.MediaType(r.Header.Get("Content-Type")); {
-	case media == jsonType || strings.HasSuffix(media, "+json") || media == "" && slices.Contains(p.traits.MediaTypes, jsonType):
+	case media == jsonType || media == "text/json" || strings.HasSuffix(media, "+json") || media == "" && slices.Contains(p.traits.MediaTypes, jsonType):
 		c.body, err = parseJSON(r.Body)
 		if k := c.body.kind(); err == nil && k != '{' && (k != '[' || p.batch == nil) {
 			err = noEvent("the body is not a JSON object")

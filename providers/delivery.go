@@ -30,7 +30,7 @@ type Batcher interface {
 }
 
 // Read verifies r and returns what is in it. Errors are *Error: CodeSignature when verification failed, CodeNoEvent when
-// the request is genuine but holds nothing that can be kept.
+// the request is genuine but holds nothing that can be kept, CodeTooMany when it holds too much.
 func (s Source) Read(r *Request, now time.Time) (Delivery, error) {
 	r.Received = now
 	if err := s.Verify(r, now); err != nil {
@@ -42,7 +42,11 @@ func (s Source) Read(r *Request, now time.Time) (Delivery, error) {
 		}
 	}
 	if b, can := s.Provider.(Batcher); can {
-		if events, batch, err := b.IdentifyAll(r); batch || err != nil {
+		events, batch, err := b.IdentifyAll(r)
+		if err == nil {
+			err = checkItems(len(events), 0)
+		}
+		if batch || err != nil {
 			return Delivery{Events: s.completeAll(events, r, now), Batch: true}, err
 		}
 	}

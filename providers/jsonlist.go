@@ -12,13 +12,14 @@ func parseList(body []byte) (jsonValue, error) {
 	return v, nil
 }
 
-// elements returns the elements of an array, none for anything else.
+// elements returns the elements of an array, none for anything else. It returns MaxItems and one at most: a delivery of more
+// is refused, and a list of millions, of a sender that has proved nothing yet, must cost neither memory nor time.
 func (v jsonValue) elements() []jsonValue {
 	var all []jsonValue
 	if v.kind() != '[' {
 		return nil
 	}
-	for it := v.items(); it.next(); {
+	for it := v.items(); len(all) <= MaxItems && it.next(); {
 		all = append(all, it.value)
 	}
 	return all

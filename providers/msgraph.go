@@ -52,27 +52,38 @@ func graphItems(text []byte) ([]jsonValue, error) {
 	return items, nil
 }
 
-// Verify implements Provider: every item must hold a clientState that is current.
+// Verify implements Provider: every item must hold a clientState that is current. The first that does not ends it.
 func (g *Graph) Verify(r *Request, _ time.Time) error {
-	items, err := graphItems(r.Body)
+	body, err := parseObject(r.Body)
 	if err != nil {
 		return unverified(ReasonMalformed)
 	}
-	for _, item := range items {
-		state, err := item.member("clientState").text("clientState")
-		switch {
-		case err != nil:
-			return unverified(ReasonMalformed)
-		case state == "":
-			return unverified(ReasonMissing)
+	count := 0
+	for it := body.member("value").items(); it.next(); count++ {
+		if err := g.verifyItem(it.value); err != nil {
+			return err
 		}
-		sum, found := sha256.Sum256([]byte(state)), false
-		for i := range g.states {
-			found = hmac.Equal(g.states[i][:], sum[:]) || found
-		}
-		if !found {
-			return unverified(ReasonMismatch)
-		}
+	}
+	if count == 0 || body.member("value").kind() != '[' {
+		return unverified(ReasonMalformed)
+	}
+	return nil
+}
+
+func (g *Graph) verifyItem(item jsonValue) error {
+	state, err := item.member("clientState").text("clientState")
+	switch {
+	case err != nil:
+		return unverified(ReasonMalformed)
+	case state == "":
+		return unverified(ReasonMissing)
+	}
+	sum, found := sha256.Sum256([]byte(state)), false
+	for i := range g.states {
+		found = hmac.Equal(g.states[i][:], sum[:]) || found
+	}
+	if !found {
+		return unverified(ReasonMismatch)
 	}
 	return nil
 }

@@ -81,6 +81,8 @@ type Traits struct {
 	MaxBody int64
 	// MediaTypes are the accepted media types, without parameters, in lower case.
 	MediaTypes []string
+	// UntypedBody says that a request without a Content-Type is read too: the sender has one type only.
+	UntypedBody bool
 	// Headers are the request headers kept with the event: an allow-list in canonical form. Never a secret or signature.
 	Headers []string
 	// SignsURL says that the signature covers the public URL, so HOOKFLOW_PUBLIC_URL must be right.
