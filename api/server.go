@@ -2,6 +2,7 @@ package api
 
 import (
 	"bytes"
+	"container/list"
 	"context"
 	"errors"
 	"log/slog"
@@ -23,9 +24,9 @@ const (
 	headerTime    = 4 * time.Second // slow headers are cut within 5 s
 	unreadTime    = 9 * time.Second // for bodies that no handler reads; the webhook route sets its own pace
 	answerTime    = 30 * time.Second
-	idleTime      = 30 * time.Second
-	queryTime     = 8 * time.Second // below unreadTime: past it net/http takes the client for gone
-	acceptTime    = 7 * time.Second // below the shortest patience of a sender: Vapi gives an assistant-request 7.5 s
+	idleTime      = 620 * time.Second // HOOKFLOW_IDLE_TIMEOUT's default, see config
+	queryTime     = 8 * time.Second   // below unreadTime: past it net/http takes the client for gone
+	acceptTime    = 7 * time.Second   // below the shortest patience of a sender: Vapi gives an assistant-request 7.5 s
 	readinessTime = 2 * time.Second
 )
 
@@ -36,12 +37,15 @@ type Server struct {
 	listener net.Listener
 	mu       sync.Mutex
 	busy     map[net.Conn]bool // connections with a request on the way, or none yet
+	conns    *connections
 }
 
 // NewServer returns a Server with every time-out set; gin's own Run sets none.
 func NewServer(handler http.Handler, log *slog.Logger) *Server {
-	s := &Server{busy: map[net.Conn]bool{}, Server: http.Server{
-		Handler:           handler,
+	conns := newConnections()
+	s := &Server{busy: map[net.Conn]bool{}, conns: conns, Server: http.Server{
+		Handler:           conns.handler(handler),
+		ConnContext:       withConn,
 		MaxHeaderBytes:    maxHeaders - netHTTPExtra,
 		ReadHeaderTimeout: headerTime,
 		ReadTimeout:       unreadTime,
@@ -54,6 +58,7 @@ func NewServer(handler http.Handler, log *slog.Logger) *Server {
 }
 
 func (s *Server) note(c net.Conn, state http.ConnState) {
+	s.conns.note(c, state)
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if state == http.StateNew || state == http.StateActive {
@@ -69,10 +74,11 @@ func (s *Server) isBusy() bool {
 	return len(s.busy) > 0
 }
 
-// ServeOn serves the connections of l, MaxConnections at a time, until Stop or an error. It returns nil after Stop.
+// ServeOn serves the connections of l, MaxConnections at a time, until Stop or an error. It returns nil after Stop. When places
+// run out, a connection that does nothing is closed for each that waits.
 func (s *Server) ServeOn(l net.Listener) error {
 	s.mu.Lock()
-	s.listener = LimitListener(l, MaxConnections)
+	s.listener = limitListenerOf(l, MaxConnections, s.conns)
 	s.mu.Unlock()
 	err := s.Serve(s.listener)
 	if errors.Is(err, net.ErrClosed) || errors.Is(err, http.ErrServerClosed) {
@@ -105,8 +111,17 @@ func (s *Server) Stop(ctx context.Context) error {
 // that senders lose a 413 or 431 that is already on its way. And it closes without those that wait: the kernel resets
 // them, though their senders hold them for open. Here Accept goes on after Close with those that waited.
 func LimitListener(l net.Listener, n int) net.Listener {
-	return &limitListener{Listener: l, places: make(chan struct{}, n), closing: make(chan struct{}), waited: make(chan net.Conn, maxWaited)}
+	return limitListenerOf(l, n, newConnections())
 }
+
+func limitListenerOf(l net.Listener, n int, conns *connections) net.Listener {
+	return &limitListener{
+		Listener: l, conns: conns, places: make(chan struct{}, n), closing: make(chan struct{}), waited: make(chan net.Conn, maxWaited),
+	}
+}
+
+// lookAgain is how often a listener without a place looks for a connection that has come to do nothing.
+const lookAgain = 50 * time.Millisecond
 
 // maxWaited bounds the connections that are taken out of the kernel's queue at the end, queueTime the time for it. A queue
 // that gives none for queueWait is empty; a deadline that passes before the call would say so of a full one.
@@ -118,6 +133,7 @@ const (
 
 type limitListener struct {
 	net.Listener
+	conns   *connections
 	places  chan struct{}
 	closing chan struct{}
 	waited  chan net.Conn // closed when the queue is empty
@@ -126,14 +142,12 @@ type limitListener struct {
 }
 
 func (l *limitListener) Accept() (net.Conn, error) {
-	select {
-	case l.places <- struct{}{}:
-	case <-l.closing:
+	if !l.takePlace() {
 		return l.acceptWaited()
 	}
 	c, err := l.Listener.Accept()
 	if err == nil {
-		return &limitedConn{Conn: c, leave: sync.OnceFunc(func() { <-l.places })}, nil
+		return &limitedConn{Conn: c, conns: l.conns, leave: sync.OnceFunc(func() { <-l.places })}, nil
 	}
 	<-l.places
 	select {
@@ -144,13 +158,36 @@ func (l *limitListener) Accept() (net.Conn, error) {
 	}
 }
 
+// takePlace returns false once the listener is closing.
+func (l *limitListener) takePlace() bool {
+	select {
+	case l.places <- struct{}{}:
+		return true
+	case <-l.closing:
+		return false
+	default:
+	}
+	tick := time.NewTicker(lookAgain)
+	defer tick.Stop()
+	for {
+		l.conns.makePlace()
+		select {
+		case l.places <- struct{}{}:
+			return true
+		case <-l.closing:
+			return false
+		case <-tick.C:
+		}
+	}
+}
+
 // acceptWaited returns the connections that waited when the listener closed, beyond the limit: there are no others.
 func (l *limitListener) acceptWaited() (net.Conn, error) {
 	c, ok := <-l.waited
 	if !ok {
 		return nil, net.ErrClosed
 	}
-	return &limitedConn{Conn: c, leave: func() {}}, nil
+	return &limitedConn{Conn: c, conns: l.conns, leave: func() {}}, nil
 }
 
 // Close takes what waits out of the kernel's queue, then closes.
@@ -184,6 +221,21 @@ func (l *limitListener) emptyQueue() {
 type limitedConn struct {
 	net.Conn
 	leave func()
+
+	// What connections keeps of it, under their mu.
+	conns *connections
+	in    *list.List
+	at    *list.Element
+	since time.Time
+	head  int64
+}
+
+func (c *limitedConn) Read(p []byte) (int, error) {
+	n, err := c.Conn.Read(p)
+	if n > 0 {
+		c.conns.read(c, n)
+	}
+	return n, err
 }
 
 func (c *limitedConn) Close() error {

@@ -70,6 +70,8 @@ type Config struct {
 	PayloadRetention time.Duration
 	// DrainDelay is how long a process, asked to stop, says so and goes on taking requests before it closes its listeners.
 	DrainDelay time.Duration
+	// IdleTimeout is how long a connection without a request is kept.
+	IdleTimeout time.Duration
 	// The ports of dev's own servers; 0 takes a free one.
 	TemporalPort, TemporalUIPort, PostgresPort int
 	// PostgresPassword is that of the user hookflow of dev's own Postgres; empty generates one for each start.
@@ -153,6 +155,7 @@ func Load(mode Mode, getenv func(string) string, readFile func(string) ([]byte, 
 		DataDir:           v.text("HOOKFLOW_DATA_DIR", ".hookflow"),
 		PayloadRetention:  v.days("HOOKFLOW_PAYLOAD_RETENTION", 90*day),
 		DrainDelay:        v.drainDelay("HOOKFLOW_DRAIN_DELAY", mode),
+		IdleTimeout:       v.idleTimeout("HOOKFLOW_IDLE_TIMEOUT"),
 		TemporalPort:      v.port("HOOKFLOW_TEMPORAL_PORT", 7233),
 		TemporalUIPort:    v.port("HOOKFLOW_TEMPORAL_UI_PORT", 8233),
 		PostgresPort:      v.port("HOOKFLOW_POSTGRES_PORT", 54329),

@@ -244,6 +244,26 @@ func (v *variables) drainDelay(name string, mode Mode) time.Duration {
 	return d
 }
 
+// The default is longer than the balancers in front of a server keep a connection (AWS' 60 s, Google's 600 s): a server that
+// closes first loses the request that is on its way.
+const (
+	defaultIdleTimeout = 620 * time.Second
+	maxIdleTimeout     = time.Hour
+)
+
+func (v *variables) idleTimeout(name string) time.Duration {
+	s := v.getenv(name)
+	if s == "" {
+		return defaultIdleTimeout
+	}
+	d, err := time.ParseDuration(s)
+	if err != nil || d < time.Second || d > maxIdleTimeout {
+		v.report(name, fmt.Sprintf("is %q", s), "a duration from 1s to 1h, such as 620s")
+		return defaultIdleTimeout
+	}
+	return d
+}
+
 func (v *variables) port(name string, otherwise int) int {
 	s := v.getenv(name)
 	if s == "" {

@@ -19,12 +19,16 @@ const (
 	// maxBatchRows and maxBatchBytes bound one statement.
 	maxBatchRows  = 256
 	maxBatchBytes = 8 << 20
+	// maxDeliveryRows bounds a statement of one delivery, which is not filled up with others: a larger delivery is cut.
+	maxDeliveryRows = 1000
 	// ledgerTimeout: a batch not answered by then counts as away.
 	ledgerTimeout = 750 * time.Millisecond
 	// bytesPerSecond is what a slow disk still takes; a batch has that much longer. One over largeBatch that fails does not
 	// speak for the ledger.
 	bytesPerSecond = 4 << 20
 	largeBatch     = 1 << 20
+	// timePerRow is what each row adds to the time of its batch: a busy ledger takes some 1,000 rows of one statement a second.
+	timePerRow = time.Millisecond
 	// leaseFor is how long the relay leaves a row to the process that wrote it.
 	leaseFor = 15 * time.Second
 )
@@ -38,7 +42,7 @@ type arrival struct {
 	heldUntil time.Time    // by the door, which starts the run itself; zero for most
 	verdict   chan verdict // buffered, so that a writer never waits for a request that gave up
 	trace     trace.SpanContext
-	rest      []*arrival // the other events of a delivery of many: they go into the same statement
+	rest      []*arrival // further events of its delivery: they go into the same statement
 }
 
 type verdict struct {
@@ -63,18 +67,21 @@ func (in *Intake) write(ctx context.Context, e *event.Event, heldUntil time.Time
 	}
 }
 
-// writeAll is write for the events of one delivery, those at the places kept, and sets their outcomes.
+// writeAll is write for the events of one delivery, those at the places kept, and sets their outcomes. Nothing is taken back
+// where a part of them fails: the sender comes again, and finds those that were taken as duplicates.
 func (in *Intake) writeAll(ctx context.Context, events []event.Event, kept []int, outcomes []event.Outcome) error {
 	all := make([]*arrival, len(kept))
 	for i, place := range kept {
 		all[i] = &arrival{event: &events[place], verdict: make(chan verdict, 1), trace: trace.SpanContextFromContext(ctx)}
 	}
-	first := *all[0]
-	first.rest = all[1:]
-	select {
-	case in.arrivals <- &first:
-	case <-ctx.Done():
-		return ctx.Err()
+	for some := range slices.Chunk(all, maxDeliveryRows) {
+		first := *some[0]
+		first.rest = some[1:]
+		select {
+		case in.arrivals <- &first:
+		case <-ctx.Done():
+			return ctx.Err()
+		}
 	}
 	var failed error
 	for i, place := range kept {
@@ -103,7 +110,7 @@ func (in *Intake) writeBatches(ctx context.Context) {
 	}
 }
 
-// gather takes what waits already; it never waits for more. A delivery of many events is not divided.
+// gather takes what waits already; it never waits for more. What came as one is not divided.
 func (in *Intake) gather(first *arrival) []*arrival {
 	var batch []*arrival
 	bytes := 0
@@ -137,7 +144,7 @@ func (in *Intake) writeBatch(batch []*arrival) {
 	firsts, rows := in.rows(batch)
 	started := in.Now()
 	bytes := size(rows)
-	ctx, cancel := context.WithTimeout(context.Background(), in.LedgerTimeout+time.Duration(bytes)*time.Second/bytesPerSecond)
+	ctx, cancel := context.WithTimeout(context.Background(), in.timeFor(len(rows), bytes))
 	defer cancel()
 	fresh, err := in.Store.InsertEvents(ctx, rows)
 	in.Metrics.Batch(len(rows), in.Now().Sub(started))
@@ -160,6 +167,11 @@ func (in *Intake) writeBatch(batch []*arrival) {
 	}
 	in.ledger.report(nil)
 	in.settle(batch, firsts, rows, fresh)
+}
+
+// timeFor is how long a batch may take before the ledger counts as away.
+func (in *Intake) timeFor(rows, bytes int) time.Duration {
+	return in.LedgerTimeout + time.Duration(rows)*timePerRow + time.Duration(bytes)*time.Second/bytesPerSecond
 }
 
 // rows makes one ledger row per key. A row is leased to this process when its dispatcher has room, else the relay's.

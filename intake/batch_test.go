@@ -45,6 +45,17 @@ func TestDeliveryOfManyIsOneStatement(t *testing.T) {
 	require.Equal(t, 700, b.rows(t, "event_id LIKE 'many%'"))
 	require.Equal(t, 1, testkit.Query[int](t, b.url, transactions, "many%"))
 
+	// More than a statement may hold is cut, and none of it lost.
+	ids = make([]string, 2001)
+	for i := range ids {
+		ids[i] = fmt.Sprintf("more_%d", i)
+	}
+	outcomes, err = b.AcceptAll(t.Context(), delivery(ids...))
+	require.NoError(t, err)
+	require.NotContains(t, outcomes, event.Duplicate)
+	require.Equal(t, len(ids), b.rows(t, "event_id LIKE 'more%'"))
+	require.Equal(t, 3, testkit.Query[int](t, b.url, transactions, "more%"))
+
 	outcomes, err = b.AcceptAll(t.Context(), nil)
 	require.NoError(t, err)
 	require.Empty(t, outcomes)

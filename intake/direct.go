@@ -3,6 +3,7 @@ package intake
 import (
 	"context"
 	"errors"
+	"sync/atomic"
 	"time"
 
 	"hookflow/event"
@@ -40,17 +41,28 @@ func (in *Intake) acceptDirectly(ctx context.Context, e *event.Event) (event.Out
 	return event.Duplicate, nil
 }
 
-// acceptAllDirectly is acceptDirectly for the events of one delivery, as many at a time as Temporal is given.
+// acceptAllDirectly is acceptDirectly for the events of one delivery, as many at a time as Temporal is given. The first that
+// fails ends it: the sender comes again with all of them.
 func (in *Intake) acceptAllDirectly(ctx context.Context, events []event.Event, kept []int, outcomes []event.Outcome) error {
 	var starting errgroup.Group
+	var failed atomic.Bool
 	starting.SetLimit(directStarters)
 	for _, place := range kept {
+		if failed.Load() || ctx.Err() != nil { // what comes now could not be answered
+			break
+		}
 		starting.Go(func() (err error) {
-			outcomes[place], err = in.acceptDirectly(ctx, &events[place])
+			if outcomes[place], err = in.acceptDirectly(ctx, &events[place]); err != nil {
+				failed.Store(true)
+			}
 			return err
 		})
 	}
-	return starting.Wait()
+	err := starting.Wait()
+	if err == nil && ctx.Err() != nil {
+		err = event.ErrUnavailable
+	}
+	return err
 }
 
 func (in *Intake) startDirectly(ctx context.Context, e *event.Event) error {

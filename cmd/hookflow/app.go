@@ -236,6 +236,7 @@ func (a *app) listen(at listeners) ([]*api.Server, <-chan error) {
 	failed := make(chan error, 2)
 	start := func(l net.Listener, handler http.Handler) {
 		s := api.NewServer(handler, a.log)
+		s.IdleTimeout = a.config.IdleTimeout
 		servers = append(servers, s)
 		go func() {
 			if err := s.ServeOn(l); err != nil {
