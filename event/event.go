@@ -7,6 +7,7 @@ import (
 	"encoding/hex"
 	"fmt"
 	"strconv"
+	"strings"
 	"time"
 	"unicode/utf8"
 )
@@ -98,18 +99,22 @@ func ID(key string) string {
 	return fmt.Sprintf("%x-%x-%x-%x-%x", b[0:4], b[4:6], b[6:8], b[8:10], b[10:16])
 }
 
-// WorkflowID writes "provider:event_id" when the event id is at most 200 bytes of printable ASCII, else
-// "provider:sha256-<hex>". It is the only function that writes a workflow ID of an event.
+// hashPrefix begins the workflow ID of what is hashed. It is ours: a sender whose id begins so would else take the workflow ID
+// of another's event.
+const hashPrefix = "sha256-"
+
+// WorkflowID writes "provider:event_id" when the event id is at most 200 bytes of printable ASCII and does not begin with
+// "sha256-", else "provider:sha256-<hex>". It is the only function that writes a workflow ID of an event.
 func WorkflowID(provider, eventID string) string {
 	if plain(eventID) {
 		return Key(provider, eventID)
 	}
 	sum := sha256.Sum256([]byte(eventID))
-	return Key(provider, "sha256-"+hex.EncodeToString(sum[:]))
+	return Key(provider, hashPrefix+hex.EncodeToString(sum[:]))
 }
 
 func plain(id string) bool {
-	if len(id) > plainIDBytes {
+	if len(id) > plainIDBytes || strings.HasPrefix(id, hashPrefix) {
 		return false
 	}
 	for i := 0; i < len(id); i++ {

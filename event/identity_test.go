@@ -77,7 +77,7 @@ func TestWorkflowID(t *testing.T) {
 		"DEL":              {"\x7f", hashed("\x7f")},
 		"not UTF-8":        {"\xff", hashed("\xff")},
 		"empty":            {"", "p:"},
-		"a hash as it is":  {"sha256-00", "p:sha256-00"},
+		"a hash as it is":  {"sha256-00", hashed("sha256-00")},
 	} {
 		require.Equal(t, c.want, event.WorkflowID("p", c.id), name)
 	}

@@ -42,9 +42,9 @@ var holdings = []holding{
 }
 
 // ofObject is the condition for the row of the business object that a step of the event wrote: Once leaves its key in the
-// step's result, in the same transaction.
+// step's result, in the same transaction. Rows are keyed by source and object, and the source is the event's.
 func ofObject(key, inResult string) string {
-	return fmt.Sprintf("%s IN (SELECT result ->> '%s' FROM event_steps WHERE event = $1)", key, inResult)
+	return fmt.Sprintf("(provider, %s) IN (SELECT e.provider, s.result ->> '%s' FROM event_steps s JOIN webhook_events e ON e.id = s.event WHERE s.event = $1)", key, inResult)
 }
 
 // sql is the statement that erases, "" where there is nothing to erase. Its only argument is the event's uuid.

@@ -25,16 +25,17 @@ type CheckoutSession struct {
 var checkoutSessionHolding = holding{
 	table: "stripe_checkout_sessions", rows: ofObject("session_id", "session_id"),
 	content: []string{"customer", "customer_email", "client_reference_id", "line_items"},
-	kept: []string{"session_id", "account", "livemode", "state", "state_rank", "payment_status", "mode", "amount_total", "currency",
+	kept: []string{"provider", "session_id", "account", "livemode", "state", "state_rank", "payment_status", "mode", "amount_total", "currency",
 		"payment_intent", "subscription", "fulfilled_at", "fulfilled_by", "event", "updated_at"},
 }
 
 const upsertCheckoutSession = `
 INSERT INTO stripe_checkout_sessions AS t (session_id, account, livemode, state, state_rank, payment_status, mode, amount_total,
 	currency, customer, customer_email, payment_intent, subscription, client_reference_id, line_items,
-	fulfilled_at, fulfilled_by, event, updated_at)
-VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15::jsonb, $16, CASE WHEN $16::timestamptz IS NOT NULL THEN $17::uuid END, $17, $18)
-ON CONFLICT (session_id) DO UPDATE SET
+	fulfilled_at, fulfilled_by, event, updated_at, provider)
+VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15::jsonb, $16, CASE WHEN $16::timestamptz IS NOT NULL THEN $17::uuid END, $17, $18,
+	coalesce((SELECT provider FROM webhook_events WHERE id = $17), 'stripe'))
+ON CONFLICT (provider, session_id) DO UPDATE SET
 	state = CASE WHEN excluded.state_rank > t.state_rank THEN excluded.state ELSE t.state END,
 	payment_status = CASE WHEN excluded.state_rank > t.state_rank THEN excluded.payment_status ELSE t.payment_status END,
 	event = CASE WHEN excluded.state_rank > t.state_rank THEN excluded.event ELSE t.event END,

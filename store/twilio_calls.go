@@ -19,15 +19,16 @@ type Call struct {
 
 var callHolding = holding{
 	table: "twilio_calls", rows: ofObject("call_sid", "sid"), content: []string{"from_address", "to_address"},
-	kept: []string{"call_sid", "account_sid", "parent_call_sid", "direction", "status", "status_rank", "duration", "sip_response",
+	kept: []string{"provider", "call_sid", "account_sid", "parent_call_sid", "direction", "status", "status_rank", "duration", "sip_response",
 		"event", "updated_at"},
 }
 
 const upsertCall = `
 INSERT INTO twilio_calls AS t (call_sid, account_sid, parent_call_sid, direction, from_address, to_address, status, status_rank,
-	duration, sip_response, event, updated_at)
-VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)
-ON CONFLICT (call_sid) DO UPDATE SET
+	duration, sip_response, event, updated_at, provider)
+VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12,
+	coalesce((SELECT provider FROM webhook_events WHERE id = $11), 'twilio'))
+ON CONFLICT (provider, call_sid) DO UPDATE SET
 	status = CASE WHEN excluded.status_rank > t.status_rank THEN excluded.status ELSE t.status END,
 	event = CASE WHEN excluded.status_rank > t.status_rank THEN excluded.event ELSE t.event END,
 	status_rank = greatest(t.status_rank, excluded.status_rank),

@@ -18,14 +18,15 @@ type Message struct {
 
 var messageHolding = holding{
 	table: "twilio_messages", rows: ofObject("message_sid", "sid"), content: []string{"from_address", "to_address"},
-	kept: []string{"message_sid", "account_sid", "status", "status_rank", "error_code", "num_media", "event", "updated_at"},
+	kept: []string{"provider", "message_sid", "account_sid", "status", "status_rank", "error_code", "num_media", "event", "updated_at"},
 }
 
 const upsertMessage = `
 INSERT INTO twilio_messages AS t (message_sid, account_sid, from_address, to_address, status, status_rank, error_code, num_media,
-	event, updated_at)
-VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)
-ON CONFLICT (message_sid) DO UPDATE SET
+	event, updated_at, provider)
+VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10,
+	coalesce((SELECT provider FROM webhook_events WHERE id = $9), 'twilio'))
+ON CONFLICT (provider, message_sid) DO UPDATE SET
 	status = CASE WHEN excluded.status_rank > t.status_rank THEN excluded.status ELSE t.status END,
 	event = CASE WHEN excluded.status_rank > t.status_rank THEN excluded.event ELSE t.event END,
 	status_rank = greatest(t.status_rank, excluded.status_rank),

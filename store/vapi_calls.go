@@ -21,15 +21,16 @@ type VapiCall struct {
 
 var vapiCallHolding = holding{
 	table: "vapi_calls", rows: ofObject("call_id", "sid"), content: []string{"summary", "transcript", "recording_url"},
-	kept: []string{"call_id", "org_id", "assistant_id", "call_type", "status", "status_rank", "ended_reason", "started_at", "ended_at",
+	kept: []string{"provider", "call_id", "org_id", "assistant_id", "call_type", "status", "status_rank", "ended_reason", "started_at", "ended_at",
 		"cost", "hangs", "event", "updated_at"},
 }
 
 const upsertVapiCall = `
 INSERT INTO vapi_calls AS t (call_id, org_id, assistant_id, call_type, status, status_rank, ended_reason, started_at, ended_at,
-	cost, hangs, summary, transcript, recording_url, event, updated_at)
-VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10::text::numeric, $11, $12, $13, $14, $15, $16)
-ON CONFLICT (call_id) DO UPDATE SET
+	cost, hangs, summary, transcript, recording_url, event, updated_at, provider)
+VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10::text::numeric, $11, $12, $13, $14, $15, $16,
+	coalesce((SELECT provider FROM webhook_events WHERE id = $15), 'vapi'))
+ON CONFLICT (provider, call_id) DO UPDATE SET
 	status = CASE WHEN excluded.status_rank > t.status_rank THEN excluded.status ELSE t.status END,
 	event = CASE WHEN excluded.status_rank > t.status_rank THEN excluded.event ELSE t.event END,
 	status_rank = greatest(t.status_rank, excluded.status_rank),
