@@ -62,7 +62,7 @@ func (f *Forward) Post(ctx context.Context, e event.Event, to routing.Forward) (
 
 // Ask sends the event as Post does, and returns what the endpoint answered: JSON as it is, other text as a JSON string, null
 // for an empty body. It is the forward of a reply. An answer that is larger than 64 KiB or breaks off is an UnusableAnswer,
-// and so is one that is neither. declared is a routing.Forward in JSON: a first attempt is made within the run itself, where
+// and so is one that is neither. A receiver that cannot be reached is not asked again. declared is a routing.Forward in JSON: a first attempt is made within the run itself, where
 // arguments are handed over as they are.
 func (f *Forward) Ask(ctx context.Context, e event.Event, declared json.RawMessage) (json.RawMessage, error) {
 	var to routing.Forward
@@ -71,7 +71,7 @@ func (f *Forward) Ask(ctx context.Context, e event.Event, declared json.RawMessa
 	}
 	answer, err := f.post(ctx, &e, to)
 	if err != nil {
-		return nil, err
+		return nil, withoutAnotherAttempt(err)
 	}
 	body := bytes.TrimSpace(answer.Body)
 	media := event.MediaType(answer.ContentType)
@@ -87,6 +87,15 @@ func (f *Forward) Ask(ctx context.Context, e event.Event, declared json.RawMessa
 		return nil, temporal.NewApplicationError("the answer is neither JSON nor text", unusableAnswer)
 	}
 	return json.Marshal(string(answer.Body))
+}
+
+// withoutAnotherAttempt ends a question to a receiver that cannot be reached: the sender waits, and gets the fallback at once.
+func withoutAnotherAttempt(err error) error {
+	var failed *temporal.ApplicationError
+	if errors.As(err, &failed) && slices.Contains([]string{delivery.ConnectFailed, delivery.AddressRefused}, failed.Type()) {
+		return temporal.NewNonRetryableApplicationError(failed.Message(), failed.Type(), nil)
+	}
+	return err
 }
 
 // post sends the event and returns the answer of an endpoint that took it.

@@ -13,6 +13,7 @@ import (
 	"net/http"
 	"net/url"
 	"strings"
+	"syscall"
 	"time"
 
 	"hookflow/event"
@@ -23,7 +24,7 @@ const (
 	DefaultTimeout = 10 * time.Second
 	maxRead        = 64 << 10 // of a response
 	maxHead        = 1 << 10  // of it that is kept
-	maxResponse    = 16 << 10 // of its headers
+	maxResponse    = 1 << 20  // of its headers: more of them is no word about the event
 	connectTime    = 5 * time.Second
 )
 
@@ -146,7 +147,20 @@ func (c *Client) request(ctx context.Context, m Message) (*http.Request, error) 
 	tell(r.Header, m)
 	now := c.now()
 	m.Signer.sign(r.Header, MessageID(m.Event), now, body)
+	sendOnce(r.Header)
 	return r, nil
+}
+
+// sendOnce keeps net/http from sending a request twice: it repeats a POST whose connection broke if one of these names stands in
+// the header (Request.isReplayable), though the receiver may have it. An attempt is one delivery. Names are the same in lower
+// case for every receiver (RFC 9110 section 5.1); a request of which no byte was written is still sent over another connection.
+func sendOnce(h http.Header) {
+	for _, name := range []string{"Idempotency-Key", "X-Idempotency-Key"} {
+		if values, there := h[name]; there {
+			delete(h, name)
+			h[strings.ToLower(name)] = values
+		}
+	}
 }
 
 // Failure is a delivery without an answer.
@@ -170,6 +184,8 @@ func failed(err error, host string, timeout time.Duration) *Failure {
 	var refused *addressError
 	var dns *net.DNSError
 	var certificate *tls.CertificateVerificationError
+	var record tls.RecordHeaderError
+	var alert tls.AlertError
 	var wrapped *url.Error
 	var network net.Error
 	switch {
@@ -181,6 +197,10 @@ func failed(err error, host string, timeout time.Duration) *Failure {
 		return &Failure{ConnectFailed, host + " does not resolve to an address"}
 	case errors.As(err, &certificate):
 		return &Failure{ConnectFailed, "the certificate of " + host + " cannot be trusted: " + certificate.Err.Error()}
+	case errors.As(err, &record):
+		return &Failure{ConnectFailed, host + " does not speak TLS: " + plainWords(record)}
+	case errors.As(err, &alert):
+		return &Failure{ConnectFailed, host + " refuses TLS: " + alertWords(alert)}
 	case errors.Is(err, context.DeadlineExceeded), errors.As(err, &network) && network.Timeout():
 		return &Failure{Timeout, fmt.Sprintf("%s did not answer within %v", host, timeout)}
 	}
@@ -191,7 +211,39 @@ func failed(err error, host string, timeout time.Duration) *Failure {
 	if errors.As(err, &op) && op.Op == "dial" {
 		return &Failure{ConnectFailed, host + " cannot be reached: " + lastWords(op.Err)}
 	}
+	switch text := err.Error(); {
+	case errors.Is(err, syscall.ECONNRESET):
+		return &Failure{ConnectFailed, host + " reset the connection before it answered"}
+	case strings.Contains(text, "server gave HTTP response to HTTPS client"):
+		return &Failure{ConnectFailed, host + " does not speak TLS: it answers plain HTTP"}
+	case strings.Contains(text, "remote error: tls: "):
+		return &Failure{ConnectFailed, host + " refuses TLS: " + text[strings.LastIndex(text, "tls: ")+len("tls: "):]}
+	case strings.Contains(text, "tls: server selected unsupported protocol version"):
+		return &Failure{ConnectFailed, host + " speaks a version of TLS older than 1.2"}
+	case strings.Contains(text, "malformed HTTP"):
+		return &Failure{ConnectFailed, "the connection to " + host + " broke before it answered: it does not speak HTTP"}
+	case strings.Contains(text, "response headers exceeded"):
+		return &Failure{ConnectFailed, host + " answers with more than 1 MiB of headers"}
+	}
 	return &Failure{ConnectFailed, "the connection to " + host + " broke before it answered"}
+}
+
+func plainWords(record tls.RecordHeaderError) string {
+	if bytes.HasPrefix(record.RecordHeader[:], []byte("HTTP/")) {
+		return "it answers plain HTTP"
+	}
+	return "what it answers is no TLS record"
+}
+
+// alertWords says what an alert of the receiver means (RFC 8446 section 6).
+func alertWords(alert tls.AlertError) string {
+	switch alert {
+	case 42, 116: // bad_certificate is what older servers send
+		return "it demands a client certificate"
+	case 70:
+		return "it speaks no version of TLS from 1.2 on"
+	}
+	return strings.TrimPrefix(alert.Error(), "tls: ")
 }
 
 // lastWords is the innermost error, such as "connection refused".

@@ -3,13 +3,16 @@ package delivery
 import (
 	"bufio"
 	"context"
+	"crypto/tls"
 	"encoding/base64"
 	"errors"
+	"fmt"
 	"io"
 	"net"
 	"net/http"
 	"net/http/httptest"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -17,6 +20,7 @@ import (
 	"hookflow/event"
 	"hookflow/providers"
 
+	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 )
 
@@ -302,4 +306,117 @@ func TestPost_noProxy(t *testing.T) {
 	for _, client := range []*http.Client{c.public, c.private} {
 		require.Nil(t, client.Transport.(*http.Transport).Proxy)
 	}
+}
+
+// A receiver that dies with the request in its hands got one delivery, however many connections to it are kept.
+func TestPost_onceOverBrokenConnections(t *testing.T) {
+	t.Parallel()
+	for name, body := range map[string][]byte{"with a body": []byte(`{"a":1}`), "without": {}} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			var dying atomic.Bool
+			var deliveries atomic.Int32
+			together := make(chan struct{})
+			var waiting atomic.Int32
+			s := httptest.NewServer(http.HandlerFunc(func(_ http.ResponseWriter, q *http.Request) {
+				_, _ = io.ReadAll(q.Body)
+				if !dying.Load() {
+					if waiting.Add(1) == 8 {
+						close(together)
+					}
+					<-together // so that eight connections are kept
+					return
+				}
+				deliveries.Add(1)
+				panic(http.ErrAbortHandler)
+			}))
+			t.Cleanup(s.Close)
+			c := New(clock, nil)
+			m := Message{Event: sample(), Attempt: 1, URL: s.URL, AllowPrivate: true, Headers: map[string]string{"X-Idempotency-Key": "ours"}}
+			m.Event.Body = body
+			var warm sync.WaitGroup
+			for range 8 {
+				warm.Go(func() {
+					_, err := c.Post(t.Context(), m)
+					assert.NoError(t, err)
+				})
+			}
+			warm.Wait()
+			dying.Store(true)
+			_, err := c.Post(t.Context(), m)
+			var failure *Failure
+			require.ErrorAs(t, err, &failure)
+			require.EqualValues(t, 1, deliveries.Load())
+		})
+	}
+}
+
+// What is too much of an answer says nothing against the receiver.
+func TestPost_longHeaders(t *testing.T) {
+	t.Parallel()
+	r := receive(t, func(w http.ResponseWriter, _ *http.Request) {
+		for i := range 20 {
+			w.Header().Set(fmt.Sprintf("X-Long-%d", i), strings.Repeat("x", 1<<10))
+		}
+	})
+	got, err := New(clock, nil).Post(t.Context(), r.message(t))
+	require.NoError(t, err)
+	require.True(t, got.OK())
+}
+
+// What stands in the way is told apart, in words of our own.
+func TestPost_causes(t *testing.T) {
+	t.Parallel()
+	plain := receive(t, fine)
+	old := httptest.NewUnstartedServer(http.HandlerFunc(fine))
+	old.TLS = &tls.Config{MaxVersion: tls.VersionTLS11, MinVersion: tls.VersionTLS10}
+	old.StartTLS()
+	t.Cleanup(old.Close)
+	demanding := httptest.NewUnstartedServer(http.HandlerFunc(fine))
+	demanding.TLS = &tls.Config{ClientAuth: tls.RequireAnyClientCert}
+	demanding.StartTLS()
+	t.Cleanup(demanding.Close)
+	raw := func(answer string) string {
+		l, err := net.Listen("tcp", "127.0.0.1:0")
+		require.NoError(t, err)
+		t.Cleanup(func() { _ = l.Close() })
+		go func() {
+			for {
+				c, err := l.Accept()
+				if err != nil {
+					return
+				}
+				_, _ = c.Read(make([]byte, 4096))
+				_, _ = io.WriteString(c, answer)
+				_ = c.Close()
+			}
+		}()
+		return l.Addr().String()
+	}
+	for url, want := range map[string]string{
+		"https://" + strings.TrimPrefix(plain.URL, "http://"): "does not speak TLS: it answers plain HTTP",
+		old.URL:                           "TLS",
+		"http://" + raw("SSH-2.0-x\r\n"):  "it does not speak HTTP",
+		"https://" + raw("SSH-2.0-x\r\n"): "does not speak TLS",
+		"http://" + raw(""):               "broke before it answered",
+		"http://127.0.0.1:1":              "connection refused",
+		"https://nowhere.invalid":         "does not resolve",
+	} {
+		m := plain.message(t)
+		m.URL = url
+		_, err := New(clock, nil).Post(t.Context(), m)
+		var failure *Failure
+		require.ErrorAs(t, err, &failure, url)
+		require.Contains(t, failure.Message, want, url)
+	}
+	m := plain.message(t)
+	m.URL = demanding.URL
+	trusting := New(clock, func(t http.RoundTripper) http.RoundTripper {
+		t.(*http.Transport).TLSClientConfig.InsecureSkipVerify = true
+		return t
+	})
+	_, err := trusting.Post(t.Context(), m)
+	var failure *Failure
+	require.ErrorAs(t, err, &failure)
+	require.Contains(t, failure.Message, "certificate", failure.Message)
 }

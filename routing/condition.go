@@ -2,6 +2,7 @@ package routing
 
 import (
 	"cmp"
+	"context"
 	"errors"
 	"fmt"
 	"reflect"
@@ -12,6 +13,7 @@ import (
 
 	"cel.dev/cel-go/cel"
 	"cel.dev/cel-go/common"
+	"cel.dev/cel-go/common/ast"
 	"cel.dev/cel-go/common/types"
 	"cel.dev/cel-go/common/types/ref"
 	"cel.dev/cel-go/ext"
@@ -45,9 +47,13 @@ var (
 
 // conditions is the language: CEL with its string functions and optional values, and numbers that compare across types.
 var conditions = sync.OnceValues(func() (*cel.Env, error) {
+	texts, err := boundedStrings()
+	if err != nil {
+		return nil, err
+	}
 	return cel.NewEnv(
 		ext.NativeTypes(ext.ParseStructTags(true), reflect.TypeFor[*seenEvent]()),
-		ext.Strings(ext.StringsVersion(4)),
+		texts,
 		cel.OptionalTypes(),
 		cel.CrossTypeNumericComparisons(true),
 		cel.ParserExpressionSizeLimit(maxCondition),
@@ -101,7 +107,13 @@ func (r *reader) expression(n *yaml.Node, what string, wanted *cel.Type) *condit
 		r.report(n.Line, "a comparison, which is true or false", "%s is of type %s", what, out)
 		return broken
 	}
-	program, err := env.Program(checked, cel.EvalOptions(cel.OptOptimize), cel.CostLimit(conditionCost))
+	if at := variablePattern(checked.NativeRep()); at != nil {
+		line, column := r.place(n, at.Line(), at.Column())
+		r.reportAt(line, column, `the pattern as it is, such as "^in_[0-9]+$"`, "%s: matches takes a pattern that is written out: one of the event's could be any", what)
+		return broken
+	}
+	program, err := env.Program(checked, cel.EvalOptions(cel.OptOptimize), cel.CostLimit(conditionCost),
+		cel.CostTracking(callCosts{}), cel.InterruptCheckFrequency(100))
 	if err != nil {
 		r.report(n.Line, "a simpler expression", "%s: %v", what, err)
 		return broken
@@ -111,6 +123,18 @@ func (r *reader) expression(n *yaml.Node, what string, wanted *cel.Type) *condit
 		c.readsPayload = c.readsPayload || reference.Name == "payload"
 	}
 	return c
+}
+
+// variablePattern returns where an expression takes a regular expression from the event, nil where it does not.
+func variablePattern(checked *ast.AST) common.Location {
+	calls := ast.MatchDescendants(ast.NavigateAST(checked), ast.FunctionMatcher("matches"))
+	for _, call := range calls {
+		args := call.AsCall().Args()
+		if len(args) > 0 && args[len(args)-1].Kind() != ast.LiteralKind {
+			return checked.SourceInfo().GetStartLocation(call.ID())
+		}
+	}
+	return nil
 }
 
 var (
@@ -166,9 +190,17 @@ func (r *reader) place(n *yaml.Node, line, column int) (int, int) {
 	return n.Line, 0
 }
 
+// evaluate returns the expression's value within the bounds of conditionCost and conditionTime.
+func (c *condition) evaluate(s *subject) (ref.Val, error) {
+	ctx, cancel := context.WithTimeout(context.Background(), conditionTime)
+	defer cancel()
+	value, _, err := c.program.ContextEval(ctx, s.variables())
+	return value, err
+}
+
 // holds evaluates the condition. The error says why it is neither true nor false, with nothing of the event in it.
 func (c *condition) holds(s *subject) (bool, error) {
-	value, _, err := c.program.Eval(s.variables())
+	value, err := c.evaluate(s)
 	if err != nil {
 		return false, c.harmless(err)
 	}
@@ -182,7 +214,7 @@ func typeName(v ref.Val) string { return v.Type().TypeName() }
 
 // The errors of CEL that hold nothing but their own words.
 var knownErrors = []string{"no such overload", "division by zero", "modulus by zero", "index out of bounds", "integer overflow",
-	"actual cost limit exceeded", "no such attribute"}
+	errTooCostly, "no such attribute", "operation interrupted"}
 
 var missingKey = regexp.MustCompile(`no such key: (\S+)`)
 

@@ -169,6 +169,43 @@ func TestCondition_worstCaseIsBounded(t *testing.T) {
 	}
 }
 
+// One call can make more text than the machine has memory, out of arguments that a sender writes: it is measured before.
+func TestCondition_textsAreBounded(t *testing.T) {
+	t.Parallel()
+	text := strings.Repeat("ab", 1<<19)
+	payload := json.RawMessage(`{"text":"` + text + `","from":"a","to":"` + text + `","list":["` + strings.Repeat(`a","`, 50_000) + `a"],"object":{"a":{"b":"` + text + `"}}}`)
+	for when, bounded := range map[string]bool{
+		`payload.text.replace(payload.from, payload.to) == ""`:                                                true,
+		`payload.text.replace("", payload.to).size() == 0`:                                                    true,
+		`payload.text.replace(payload.from, "c").size() == 1`:                                                 false,
+		`payload.list.join(payload.text) == ""`:                                                               true,
+		`payload.list.join(",").size() == 0`:                                                                  false,
+		`payload.text.indexOf(payload.to + "x") == 1`:                                                         true,
+		`payload.text.lastIndexOf(payload.to.replace("a", "b")) == 1`:                                         true,
+		`payload.text.lastIndexOf("ba") < 0`:                                                                  false,
+		`payload.text.split("").size() == 0`:                                                                  true,
+		`"` + strings.Repeat("%s", 200) + `".format([` + strings.Repeat("payload.object,", 199) + `1]) == ""`: true,
+		`"%.1000000000f".format([1.0]) == ""`:                                                                 true,
+		`"%s".format([payload.from]) == "b"`:                                                                  false,
+		`payload.list.map(i, payload.text + i).size() == 0`:                                                   true,
+		`payload.list.map(i, payload.text.upperAscii()).size() == 0`:                                          true,
+		`payload.list.exists(i, payload == payload && i == "b")`:                                              true,
+	} {
+		table := conditional(t, when)
+		notes := table.Plan(&event.Event{Provider: "stripe"}, payload).Notes
+		require.Equal(t, bounded, len(notes) > 0, "%.80s: %v", when, notes)
+	}
+}
+
+func TestCondition_patternOfTheEvent(t *testing.T) {
+	t.Parallel()
+	for _, when := range []string{`payload.text.matches(payload.pattern)`, `matches(payload.text, event.type)`, `payload.l.exists(p, event.type.matches(p))`} {
+		_, err := Parse("routes.yaml", []byte("routes:\n  - {provider: stripe, type: \"*\", steps: [], when: '"+when+"'}\n"))
+		require.ErrorContains(t, err, "written out", when)
+	}
+	conditional(t, `payload.text.matches("^a+$")`)
+}
+
 // FuzzCondition: whatever is written, it compiles or is refused with a place, and evaluates or says why not, with
 // nothing of the payload in what it says.
 func FuzzCondition(f *testing.F) {

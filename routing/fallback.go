@@ -197,7 +197,7 @@ func (p phrase) fill(s *subject) (any, error) {
 
 // value evaluates the expression to a value of JSON.
 func (c *condition) value(s *subject) (any, error) {
-	result, _, err := c.program.Eval(s.variables())
+	result, err := c.evaluate(s)
 	if err != nil {
 		return nil, c.harmless(err)
 	}
