@@ -160,7 +160,7 @@ func TestFinish_leavesWhatOnceCompleted(t *testing.T) {
 func TestFinish_oddErrorsAndResults(t *testing.T) {
 	t.Parallel()
 	for name, c := range map[string]struct{ said, result, wantSaid, wantResult string }{
-		"NUL":                  {"no\x00pe", `{"a\u0000":"x\u0000y"}`, "nope", `{"a":"xy"}`},
+		"NUL":                  {"no\x00pe", `{"a\u0000":"x\u0000y"}`, "no\uFFFDpe", `{"a\ufffd":"x\ufffdy"}`},
 		"half of a pair":       {"nope", `{"a":"\ud800"}`, "nope", `{"a":"\ufffd"}`},
 		"a number too large":   {"nope", `{"n":1e400000}`, "nope", ""},
 		"a very long message":  {strings.Repeat("é", 5_000), `1`, strings.Repeat("é", 1_024), `1`},

@@ -4,6 +4,8 @@ import (
 	"bytes"
 	"encoding/json"
 	"io"
+	"maps"
+	"slices"
 	"strings"
 	"unicode/utf8"
 
@@ -11,7 +13,7 @@ import (
 )
 
 // DecodePayload returns the event's body as JSON that jsonb can hold, nil where there is none: JSON as it is, a form as an
-// object (a repeated name as an array), a NUL inside a string dropped.
+// object (a repeated name as an array), a NUL inside a string as U+FFFD: what is left out could make one text of two.
 func DecodePayload(e *event.Event) json.RawMessage {
 	if event.MediaType(e.ContentType) == "application/x-www-form-urlencoded" {
 		return decodeForm(e.Body)
@@ -74,19 +76,26 @@ func withoutNUL(v any) any {
 			v[i] = withoutNUL(v[i])
 		}
 	case map[string]any:
-		for name, value := range v {
-			value = withoutNUL(value)
-			if clean := storable(name); clean != name {
-				delete(v, name)
-				name = clean
-			}
-			v[name] = value
+		for _, name := range slices.Sorted(maps.Keys(v)) {
+			value := withoutNUL(v[name])
+			delete(v, name)
+			v[freeName(v, storable(name))] = value
 		}
 	}
 	return v
 }
 
-// storable is s as a Postgres text can hold it.
+// freeName is a name that the object does not have: one that was cleaned never takes the place of another.
+func freeName(object map[string]any, name string) string {
+	for {
+		if _, taken := object[name]; !taken {
+			return name
+		}
+		name += "\uFFFD"
+	}
+}
+
+// storable is s as a Postgres text can hold it: a NUL, and what is not UTF-8, is U+FFFD.
 func storable(s string) string {
-	return strings.ReplaceAll(strings.ToValidUTF8(s, "\uFFFD"), "\x00", "")
+	return strings.ReplaceAll(strings.ToValidUTF8(s, "\uFFFD"), "\x00", "\uFFFD")
 }

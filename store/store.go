@@ -142,9 +142,9 @@ func unavailableState(code string) bool {
 	return strings.HasPrefix(code, "57P") // shutting down, starting
 }
 
-// text is s as a Postgres text can hold it, without NUL and in UTF-8; NULL where nothing is left.
+// text is s as a Postgres text can hold it: a NUL, and what is not UTF-8, is U+FFFD. Empty is NULL.
 func text(s string) *string {
-	s = strings.ReplaceAll(strings.ToValidUTF8(s, "\uFFFD"), "\x00", "")
+	s = strings.ReplaceAll(strings.ToValidUTF8(s, "\uFFFD"), "\x00", "\uFFFD")
 	if s == "" {
 		return nil
 	}
