@@ -8,8 +8,6 @@ import (
 	"io"
 	"net"
 	"net/http"
-	"os/exec"
-	"strconv"
 	"strings"
 	"sync"
 	"testing"
@@ -19,16 +17,6 @@ import (
 
 	"github.com/stretchr/testify/require"
 )
-
-// residentMiB is what the process holds in memory.
-func (p *process) residentMiB(t *testing.T) int {
-	t.Helper()
-	out, err := exec.Command("ps", "-o", "rss=", "-p", strconv.Itoa(p.pid())).Output()
-	require.NoError(t, err)
-	kib, err := strconv.Atoi(strings.TrimSpace(string(out)))
-	require.NoError(t, err)
-	return kib / 1024
-}
 
 // mostGrowth is what all the abuse of senders may cost, in MiB.
 const mostGrowth = 64

@@ -1,9 +1,7 @@
 package e2e_test
 
 import (
-	"os/exec"
 	"strconv"
-	"strings"
 	"syscall"
 	"testing"
 	"time"
@@ -89,23 +87,6 @@ func thaw(t *testing.T, pid int) {
 		_ = syscall.Kill(child, syscall.SIGCONT)
 	}
 	require.NoError(t, syscall.Kill(pid, syscall.SIGCONT))
-}
-
-func childrenOf(t *testing.T, pid int) []int {
-	t.Helper()
-	out, err := exec.Command("ps", "-A", "-o", "pid=,ppid=").Output()
-	require.NoError(t, err)
-	var children []int
-	for row := range strings.Lines(string(out)) {
-		fields := strings.Fields(row)
-		if len(fields) == 2 && fields[1] == strconv.Itoa(pid) {
-			child, err := strconv.Atoi(fields[0])
-			require.NoError(t, err)
-			children = append(children, child)
-		}
-	}
-	require.NotEmpty(t, children)
-	return children
 }
 
 // With both stores away the sender is asked to come again, in good time, and an event that comes again is one event.

@@ -6,7 +6,6 @@ import (
 	"net"
 	"net/http"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"regexp"
 	"strconv"
@@ -93,18 +92,7 @@ func (d *dev) send(args ...string) string {
 // family is the process with everything that descends from it.
 func (p *process) family(t *testing.T) []int {
 	t.Helper()
-	out, err := exec.Command("ps", "-axo", "pid=,ppid=").Output()
-	require.NoError(t, err)
-	children := map[int][]int{}
-	for line := range strings.Lines(string(out)) {
-		var ids []int
-		for _, word := range strings.Fields(line) {
-			id, err := strconv.Atoi(word)
-			require.NoError(t, err)
-			ids = append(ids, id)
-		}
-		children[ids[1]] = append(children[ids[1]], ids[0])
-	}
+	children := childrenByParent(t)
 	all := []int{p.pid()}
 	for i := 0; i < len(all); i++ {
 		all = append(all, children[all[i]]...)

@@ -8,15 +8,17 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"runtime"
+	"strconv"
 	"testing"
 )
 
 // hookflow is the binary under test, built once per test run.
 var hookflow string
 
-// side is how many tests run at a time. They wait for servers most of the time, so the default, one per core, would
-// make the package three times as slow.
-const side = "6"
+// side is how many tests run at a time, by the cores that there are (Go counts those of a cgroup). They wait for servers some of
+// the time, so two a core; more of them load one Temporal server until nothing ends in time any more.
+var side = strconv.Itoa(2 * runtime.GOMAXPROCS(0))
 
 func TestMain(m *testing.M) {
 	flag.Parse()

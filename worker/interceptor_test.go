@@ -199,7 +199,7 @@ func TestInterceptor_notesFailedAttempts(t *testing.T) {
 	for i, want := range []struct {
 		attempts         int
 		message, errType string
-	}{{1, "connection reset", ""}, {2, "no such account", "Refused"}, {3, "503", "http503"}, {3, "503", "http503"}, {3, "503", "http503"}} {
+	}{{1, "connection reset", ""}, {2, "no such account\uFFFD", "Refused"}, {3, "503", "http503"}, {3, "503", "http503"}, {3, "503", "http503"}} {
 		err := b.attempt("a", 0, 0)
 		require.Equal(t, failures[i] != nil, err != nil)
 		d := b.find()
