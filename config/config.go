@@ -156,14 +156,13 @@ func Load(mode Mode, getenv func(string) string, readFile func(string) ([]byte, 
 		PayloadRetention:  v.days("HOOKFLOW_PAYLOAD_RETENTION", 90*day),
 		DrainDelay:        v.drainDelay("HOOKFLOW_DRAIN_DELAY", mode),
 		IdleTimeout:       v.idleTimeout("HOOKFLOW_IDLE_TIMEOUT"),
-		TemporalPort:      v.port("HOOKFLOW_TEMPORAL_PORT", 7233),
-		TemporalUIPort:    v.port("HOOKFLOW_TEMPORAL_UI_PORT", 8233),
-		PostgresPort:      v.port("HOOKFLOW_POSTGRES_PORT", 54329),
-		PostgresPassword:  v.secret("HOOKFLOW_POSTGRES_PASSWORD"),
+	}
+	if mode == Dev {
+		v.ownServers(&c)
 	}
 	v.addresses(&c)
-	v.distinctPorts(c)
 	v.file(&c, readFile)
+	v.files(readFile)
 	return c, errors.Join(v.problems...)
 }
 
@@ -194,11 +193,18 @@ func (v *variables) addresses(c *Config) {
 	}
 }
 
+// ownServers reads what dev starts beside itself. Other commands leave these variables alone: Kubernetes sets
+// HOOKFLOW_POSTGRES_PORT=tcp://10.1.2.3:5432 for a service that is called hookflow-postgres.
+func (v *variables) ownServers(c *Config) {
+	c.TemporalPort = v.port("HOOKFLOW_TEMPORAL_PORT", 7233)
+	c.TemporalUIPort = v.port("HOOKFLOW_TEMPORAL_UI_PORT", 8233)
+	c.PostgresPort = v.port("HOOKFLOW_POSTGRES_PORT", 54329)
+	c.PostgresPassword = v.secret("HOOKFLOW_POSTGRES_PASSWORD")
+	v.distinctPorts(*c)
+}
+
 // distinctPorts reports two of dev's servers on one port; that a port is taken by something else shows at the start.
 func (v *variables) distinctPorts(c Config) {
-	if c.Mode != Dev {
-		return
-	}
 	taken := map[int]string{}
 	for _, p := range []struct {
 		name string

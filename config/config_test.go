@@ -57,7 +57,7 @@ func TestLoad_everything(t *testing.T) {
 		"HOOKFLOW_CONFIG":            "/etc/hookflow.yaml",
 		"HOOKFLOW_DATA_DIR":          "/var/lib/x",
 		"HOOKFLOW_PAYLOAD_RETENTION": "30d", "HOOKFLOW_DRAIN_DELAY": "5s", "HOOKFLOW_IDLE_TIMEOUT": "75s",
-		"HOOKFLOW_TEMPORAL_PORT": "1", "HOOKFLOW_TEMPORAL_UI_PORT": "0", "HOOKFLOW_POSTGRES_PORT": "65535",
+		"HOOKFLOW_POSTGRES_PORT": "tcp://10.1.2.3:5432", "HOOKFLOW_TEMPORAL_PORT": "tcp://10.1.2.3:7233", // Kubernetes' doing
 	}), func(path string) ([]byte, error) {
 		require.Equal(t, "/etc/hookflow.yaml", path)
 		return []byte("routes: []\nproviders: {twilio: {voice_twiml: <Response/>}}\n"), nil
@@ -74,7 +74,6 @@ func TestLoad_everything(t *testing.T) {
 		APITokens: []Token{{Secret: "0123456789abcdef"}, {Name: "ada", Secret: "fedcba9876543210"}},
 		File:      []byte("routes: []\nproviders: {twilio: {voice_twiml: <Response/>}}\n"), FileName: "/etc/hookflow.yaml",
 		DataDir: "/var/lib/x", PayloadRetention: 30 * 24 * time.Hour, DrainDelay: 5 * time.Second, IdleTimeout: 75 * time.Second,
-		TemporalPort: 1, TemporalUIPort: 0, PostgresPort: 65535,
 	}, c)
 }
 

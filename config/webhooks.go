@@ -52,7 +52,12 @@ func (v *variables) secretsOf(name string, readFile func(string) ([]byte, error)
 		v.problems = append(v.problems, Unread(name+SecretFileSuffix, err, "the path of a file that holds the secret"))
 		return nil
 	}
-	return v.secretsInFile(name+SecretFileSuffix, string(text))
+	plain, err := plainText(text)
+	if err != nil {
+		v.problems = append(v.problems, Unread(name+SecretFileSuffix, err, "the path of a file that holds the secret"))
+		return nil
+	}
+	return v.secretsInFile(name+SecretFileSuffix, plain)
 }
 
 // SecretText returns what the variable of that name holds, else what stands in the file that the variable with _FILE behind
@@ -71,8 +76,12 @@ func SecretText(name string, getenv func(string) string, readFile func(string) (
 	if err != nil {
 		return "", Unread(variable, err, "the path of a file that holds the secret")
 	}
+	plain, err := plainText(content)
+	if err != nil {
+		return "", Unread(variable, err, "the path of a file that holds the secret")
+	}
 	var lines []string
-	for line := range strings.Lines(string(content)) {
+	for line := range strings.Lines(plain) {
 		if line = strings.TrimSpace(line); line != "" {
 			lines = append(lines, line)
 		}
@@ -86,7 +95,7 @@ func SecretText(name string, getenv func(string) string, readFile func(string) (
 // Unread is what is wrong with a variable that should name a file, by the error of reading it. The name of the file is left
 // out: who takes the variable for that of the secret has put the secret there.
 func Unread(variable string, err error, write string) *Problem {
-	why := "an unknown error"
+	why := err.Error()
 	if at := (*fs.PathError)(nil); errors.As(err, &at) {
 		why = at.Err.Error()
 	}

@@ -7,6 +7,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strconv"
 	"strings"
 	"time"
 
@@ -36,6 +37,7 @@ const (
 	doorConns     = 4
 	runConns      = 12
 	questionConns = 4
+	allConns      = doorConns + runConns + questionConns
 )
 
 // Open prepares the pools for the database at url (a libpq URL or keyword string). It connects lazily, so it succeeds
@@ -58,17 +60,55 @@ func openPool(ctx context.Context, url string, most int32, tracer pgx.QueryTrace
 	if err != nil {
 		return nil, fmt.Errorf("DATABASE_URL: %w", err)
 	}
-	cfg.MaxConns = most
-	cfg.ConnConfig.ConnectTimeout = 2 * time.Second
+	given, err := poolSettings(url)
+	if err != nil {
+		return nil, err
+	}
+	if cfg.MaxConns = most; given.most > 0 {
+		cfg.MaxConns = max(given.most*most/allConns, 1)
+	}
+	if cfg.ConnConfig.ConnectTimeout == 0 || !given.connectTimeout {
+		cfg.ConnConfig.ConnectTimeout = 2 * time.Second
+	}
 	cfg.ConnConfig.Tracer = tracer
 	// Connections that a failover left on a standby are gone within half an hour at most.
-	cfg.MaxConnLifetime = 30 * time.Minute
-	cfg.HealthCheckPeriod = 5 * time.Second
+	if !given.lifetime {
+		cfg.MaxConnLifetime = 30 * time.Minute
+	}
+	if !given.healthCheck {
+		cfg.HealthCheckPeriod = 5 * time.Second
+	}
 	pool, err := pgxpool.NewWithConfig(ctx, cfg)
 	if err != nil {
 		return nil, fmt.Errorf("DATABASE_URL: %w", err)
 	}
 	return pool, nil
+}
+
+// given is what a connection string says of pools.
+type given struct {
+	most                                  int32 // pool_max_conns: of all pools of a process together; 0 where it says nothing
+	connectTimeout, lifetime, healthCheck bool
+}
+
+// poolSettings reads the settings of pgxpool out of a connection string (https://pkg.go.dev/github.com/jackc/pgx/v5/pgxpool#ParseConfig),
+// which fills what is left out with its own defaults: what an operator wrote is not overwritten by ours.
+func poolSettings(url string) (given, error) {
+	plain, err := pgconn.ParseConfig(url)
+	if err != nil {
+		return given{}, fmt.Errorf("DATABASE_URL: %w", err)
+	}
+	_, lifetime := plain.RuntimeParams["pool_max_conn_lifetime"]
+	_, healthCheck := plain.RuntimeParams["pool_health_check_period"]
+	g := given{lifetime: lifetime, healthCheck: healthCheck, connectTimeout: strings.Contains(url, "connect_timeout")}
+	if text, there := plain.RuntimeParams["pool_max_conns"]; there {
+		n, err := strconv.ParseInt(text, 10, 32)
+		if err != nil || n < 1 {
+			return given{}, errors.New("DATABASE_URL: pool_max_conns is no number from 1 on")
+		}
+		g.most = int32(n)
+	}
+	return g, nil
 }
 
 // Close closes the pools and waits for the statements under way.

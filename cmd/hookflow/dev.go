@@ -102,6 +102,9 @@ func (d *devRun) run(ctx context.Context) error {
 	if err != nil {
 		return failure("hookflow dev cannot start:\n%v", err)
 	}
+	if err := d.rememberAddresses(at); err != nil {
+		return failure("hookflow dev cannot start: %v", err)
+	}
 	d.welcome(at, generated)
 	serving, stop := context.WithCancelCause(ctx)
 	defer stop(nil)

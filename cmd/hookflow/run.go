@@ -5,7 +5,10 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"os"
 	"time"
+
+	"hookflow/config"
 
 	"github.com/spf13/cobra"
 )
@@ -13,7 +16,7 @@ import (
 // run is the program: a function of its arguments, its environment and its streams. It returns the exit code: 0 done,
 // 1 failed, 2 called wrongly.
 func run(ctx context.Context, args []string, getenv func(string) string, stdin io.Reader, stdout, stderr io.Writer) int {
-	env := environment{getenv: getenv, stdin: stdin, stdout: stdout, stderr: stderr, now: time.Now}
+	env := environment{getenv: config.FromFiles(getenv, os.ReadFile), stdin: stdin, stdout: stdout, stderr: stderr, now: time.Now}
 	root := quiet(&cobra.Command{Use: "hookflow", Short: "Receives webhooks and handles each exactly once"})
 	root.SetArgs(args)
 	root.SetIn(stdin)

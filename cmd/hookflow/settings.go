@@ -15,8 +15,15 @@ const secretsFile = "secrets.env"
 // dotEnv is read in the folder that a command runs in, as dev does.
 const dotEnv = ".env"
 
-// defaultURL is where dev listens unless told otherwise.
-const defaultURL = "http://127.0.0.1:8080"
+// addressesFile is where dev writes where it listens, below the data folder, so that commands in another terminal reach it
+// whatever its environment was.
+const addressesFile = "addresses.env"
+
+// Where serve listens unless told otherwise: webhooks, and /v1.
+const (
+	defaultURL    = "http://127.0.0.1:8080"
+	defaultOpsURL = "http://127.0.0.1:9090"
+)
 
 // setting returns the value that a server started in this folder would use: the environment's, else .env's, else the
 // one that dev generated. Empty where there is none. The commands that speak to such a server need it.
@@ -24,12 +31,15 @@ func (env environment) setting(name string) string {
 	if v := env.getenv(name); v != "" {
 		return v
 	}
-	return cmp.Or(readSettings(dotEnv)[name], readSettings(env.secretsPath())[name])
+	return cmp.Or(readSettings(dotEnv)[name], readSettings(env.secretsPath())[name], readSettings(env.addressesPath())[name])
 }
 
-func (env environment) secretsPath() string {
-	folder := cmp.Or(env.getenv("HOOKFLOW_DATA_DIR"), readSettings(dotEnv)["HOOKFLOW_DATA_DIR"], ".hookflow")
-	return filepath.Join(folder, secretsFile)
+func (env environment) secretsPath() string { return filepath.Join(env.dataFolder(), secretsFile) }
+
+func (env environment) addressesPath() string { return filepath.Join(env.dataFolder(), addressesFile) }
+
+func (env environment) dataFolder() string {
+	return cmp.Or(env.getenv("HOOKFLOW_DATA_DIR"), readSettings(dotEnv)["HOOKFLOW_DATA_DIR"], ".hookflow")
 }
 
 // readSettings reads a file as dev reads .env. A missing file is an empty one, and a line that cannot be read is passed
@@ -60,9 +70,14 @@ func (env environment) webhookURL() string {
 	return cmp.Or(env.setting("HOOKFLOW_PUBLIC_URL"), config.AddressURL(env.setting("HOOKFLOW_HTTP_ADDR")), defaultURL)
 }
 
-// opsURL is the base URL of /v1. In dev it shares the listener of the webhooks.
+// opsURL is the base URL of /v1: where HOOKFLOW_OPS_ADDR says, else where the dev of this folder listens, else where serve
+// does.
 func (env environment) opsURL() string {
-	return cmp.Or(config.AddressURL(env.setting("HOOKFLOW_OPS_ADDR")), config.AddressURL(env.setting("HOOKFLOW_HTTP_ADDR")), defaultURL)
+	ops := config.AddressURL(env.setting("HOOKFLOW_OPS_ADDR"))
+	if ops == "" && readSettings(env.secretsPath()) != nil { // a folder of dev, where /v1 shares the listener of the webhooks
+		ops = cmp.Or(config.AddressURL(env.setting("HOOKFLOW_HTTP_ADDR")), defaultURL)
+	}
+	return cmp.Or(ops, defaultOpsURL)
 }
 
 // apiToken is the first token of HOOKFLOW_API_TOKEN, whose elements are "token" or "name:token".

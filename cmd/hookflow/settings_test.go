@@ -40,6 +40,17 @@ func TestAPIToken(t *testing.T) {
 	}
 }
 
+// folderOfDev is a data folder as dev leaves it, with where it listened.
+func folderOfDev(t *testing.T, addresses string) string {
+	t.Helper()
+	folder := t.TempDir()
+	require.NoError(t, os.WriteFile(filepath.Join(folder, secretsFile), []byte("HOOKFLOW_API_TOKEN=dev:0123456789abcdef\n"), 0o600))
+	if addresses != "" {
+		require.NoError(t, os.WriteFile(filepath.Join(folder, addressesFile), []byte(addresses), 0o600))
+	}
+	return folder
+}
+
 func TestURLs(t *testing.T) {
 	t.Parallel()
 	for _, c := range []struct {
@@ -47,13 +58,16 @@ func TestURLs(t *testing.T) {
 		vars           map[string]string
 		webhooks, asks string
 	}{
-		{"nothing set", nil, "http://127.0.0.1:8080", "http://127.0.0.1:8080"},
-		{"dev on another port", map[string]string{"HOOKFLOW_HTTP_ADDR": "127.0.0.1:9999"}, "http://127.0.0.1:9999", "http://127.0.0.1:9999"},
+		{"nothing set, as serve has it", nil, "http://127.0.0.1:8080", "http://127.0.0.1:9090"},
+		{"serve on another port", map[string]string{"HOOKFLOW_HTTP_ADDR": "127.0.0.1:9999"}, "http://127.0.0.1:9999", "http://127.0.0.1:9090"},
+		{"dev", map[string]string{"HOOKFLOW_DATA_DIR": folderOfDev(t, "")}, "http://127.0.0.1:8080", "http://127.0.0.1:8080"},
+		{"dev on another port", map[string]string{"HOOKFLOW_DATA_DIR": folderOfDev(t, ""), "HOOKFLOW_HTTP_ADDR": "127.0.0.1:9999"}, "http://127.0.0.1:9999", "http://127.0.0.1:9999"},
+		{"dev in another terminal", map[string]string{"HOOKFLOW_DATA_DIR": folderOfDev(t, "HOOKFLOW_HTTP_ADDR=127.0.0.1:41\nHOOKFLOW_OPS_ADDR=127.0.0.1:42\n")}, "http://127.0.0.1:41", "http://127.0.0.1:42"},
 		{"serve", map[string]string{
 			"HOOKFLOW_HTTP_ADDR": ":8080", "HOOKFLOW_OPS_ADDR": "[::]:9090", "HOOKFLOW_PUBLIC_URL": "https://hooks.example.com",
 		}, "https://hooks.example.com", "http://127.0.0.1:9090"},
 		{"IPv6", map[string]string{"HOOKFLOW_OPS_ADDR": "[::1]:9090"}, "http://127.0.0.1:8080", "http://[::1]:9090"},
-		{"nonsense", map[string]string{"HOOKFLOW_HTTP_ADDR": "8080"}, "http://127.0.0.1:8080", "http://127.0.0.1:8080"},
+		{"nonsense", map[string]string{"HOOKFLOW_HTTP_ADDR": "8080"}, "http://127.0.0.1:8080", "http://127.0.0.1:9090"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			t.Parallel()

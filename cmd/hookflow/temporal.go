@@ -5,7 +5,11 @@ import (
 	"fmt"
 	"io/fs"
 	"log/slog"
+	"net"
 	"net/url"
+	"strconv"
+	"strings"
+	"unicode"
 
 	"hookflow/config"
 
@@ -28,6 +32,9 @@ func (v variables) LookupEnv(name string) (string, bool) {
 // temporalOptions reads Temporal's own variables (address, namespace, API key, TLS). Dev reads no Temporal config file,
 // so that what somebody set up for another server is never reached by accident.
 func temporalOptions(mode config.Mode, getenv func(string) string, log *slog.Logger) (client.Options, error) {
+	if err := checkTemporal(getenv); err != nil {
+		return client.Options{}, err
+	}
 	o, err := envconfig.LoadClientOptions(envconfig.LoadClientOptionsRequest{DisableFile: mode == config.Dev, EnvLookup: variables(getenv)})
 	if err != nil {
 		return o, temporalProblem(err, getenv)
@@ -38,6 +45,35 @@ func temporalOptions(mode config.Mode, getenv func(string) string, log *slog.Log
 	o.Logger = newSDKLog(log)
 	return o, nil
 }
+
+// checkTemporal judges Temporal's variables in words of ours: envconfig drops some values in silence, and of others the client
+// fails later, in words that quote them. The error joins a *config.Problem for each.
+func checkTemporal(getenv func(string) string) error {
+	var problems []error
+	report := func(name, what, write string) {
+		problems = append(problems, &config.Problem{Where: name, What: what, Write: write})
+	}
+	if address := getenv("TEMPORAL_ADDRESS"); address != "" {
+		host, port, err := net.SplitHostPort(address)
+		_, portErr := strconv.ParseUint(port, 10, 16)
+		if strings.Contains(address, "://") || err != nil || portErr != nil || host == "" || strings.ContainsFunc(address, isSpaceOrControl) {
+			report("TEMPORAL_ADDRESS", fmt.Sprintf("is %q, not host and port", address), "host:port, such as localhost:7233, without https://")
+		}
+	}
+	for _, name := range []string{"TEMPORAL_NAMESPACE", "TEMPORAL_API_KEY", "TEMPORAL_TLS_SERVER_NAME"} {
+		if strings.ContainsFunc(getenv(name), isSpaceOrControl) {
+			report(name, "holds white space or a control character", "the value as it was issued, without quotes or line ends")
+		}
+	}
+	for _, name := range []string{"TEMPORAL_TLS", "TEMPORAL_TLS_DISABLE_HOST_VERIFICATION"} {
+		if value := getenv(name); value != "" && value != "true" && value != "false" && value != "1" && value != "0" {
+			report(name, fmt.Sprintf("is %q", value), "true or false")
+		}
+	}
+	return errors.Join(problems...)
+}
+
+func isSpaceOrControl(r rune) bool { return unicode.IsSpace(r) || unicode.IsControl(r) }
 
 // temporalProblem names the variable of a file that cannot be read, instead of the file: a key is easily put there itself.
 func temporalProblem(err error, getenv func(string) string) error {

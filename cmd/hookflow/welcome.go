@@ -38,9 +38,26 @@ func (d *devRun) welcome(at listeners, generated []string) {
 	}
 	d.say("  Others       %s: hookflow providers list", others(d.config))
 	d.say("\nSend a first event from another terminal, and look at it:\n")
-	d.say("  bin/hookflow send stripe checkout.session.completed")
-	d.say("  bin/hookflow events list\n")
+	d.say("  %sbin/hookflow send stripe checkout.session.completed", d.inFolder())
+	d.say("  %sbin/hookflow events list\n", d.inFolder())
 	d.say("Ctrl-C drains and stops. The state stays in %s.", d.config.DataDir)
+}
+
+// rememberAddresses writes where dev listens into its folder, for commands in other terminals.
+func (d *devRun) rememberAddresses(at listeners) error {
+	addresses := map[string]string{"HOOKFLOW_HTTP_ADDR": at.http.Addr().String(), "HOOKFLOW_OPS_ADDR": at.http.Addr().String()}
+	if at.ops != nil {
+		addresses["HOOKFLOW_OPS_ADDR"] = at.ops.Addr().String()
+	}
+	return writeSettings(d.addressesPath(), "Where the hookflow dev of this folder listened last.", addresses)
+}
+
+// inFolder is what a command in another terminal needs in front to find this dev: nothing, where it lies in the usual folder.
+func (d *devRun) inFolder() string {
+	if d.config.DataDir == ".hookflow" {
+		return ""
+	}
+	return "HOOKFLOW_DATA_DIR=" + d.config.DataDir + " "
 }
 
 // others names the sources that are on beside those three.
