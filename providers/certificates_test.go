@@ -62,8 +62,10 @@ type shop struct {
 	key     *rsa.PrivateKey
 	fetch   Fetch
 	served  atomic.Int64
-	handler http.HandlerFunc
+	handler atomic.Pointer[http.HandlerFunc]
 }
+
+func (s *shop) serve(handler http.HandlerFunc) { s.handler.Store(&handler) }
 
 const shopCert = "https://api.paypal.com/v1/notifications/certs/CERT-1"
 
@@ -79,7 +81,7 @@ func newShop(t testing.TB) *shop {
 		NotBefore: time.Now().Add(-time.Hour), NotAfter: time.Now().Add(time.Hour)}, &hostKey.PublicKey, nil)
 	serve := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		s.served.Add(1)
-		s.handler(w, r)
+		(*s.handler.Load())(w, r)
 	})
 	server := httptest.NewUnstartedServer(serve)
 	server.TLS = &tls.Config{Certificates: []tls.Certificate{{Certificate: [][]byte{host.Raw}, PrivateKey: hostKey}}}
@@ -148,7 +150,7 @@ func TestCertificates_FetchedOnceAndKept(t *testing.T) {
 	t.Parallel()
 	s := newShop(t)
 	middle := newAuthority(t, s.root, "middle")
-	s.handler = answer(encode(s.cert(t, middle, payPalName), middle.cert))
+	s.serve(answer(encode(s.cert(t, middle, payPalName), middle.cert)))
 	p, r := s.signed(t, shopCert)
 	var all sync.WaitGroup
 	for range 20 { // at the same moment
@@ -191,7 +193,7 @@ func TestCertificates_Refused(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			s := newShop(t)
-			s.handler = handler(s)
+			s.serve(handler(s))
 			p, r := s.signed(t, shopCert)
 			requireRefused(t, ReasonCertificate, p.Verify(r, testNow))
 			requireRefused(t, ReasonCertificate, p.Verify(r, testNow.Add(refusalTime-time.Second)))
@@ -215,16 +217,16 @@ func TestCertificates_Unavailable(t *testing.T) {
 	s := newShop(t)
 	hang := make(chan struct{})
 	t.Cleanup(func() { close(hang) })
-	s.handler = func(http.ResponseWriter, *http.Request) { <-hang }
+	s.serve(func(http.ResponseWriter, *http.Request) { <-hang })
 	p, r := s.signed(t, shopCert)
 	began := time.Now()
 	requireUnavailable(t, p.Verify(r, testNow))
 	require.Less(t, time.Since(began), 2*fetchTime)
 	for _, status := range []int{500, 503, 429} {
-		s.handler = func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(status) }
+		s.serve(func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(status) })
 		requireUnavailable(t, p.Verify(r, testNow))
 	}
-	s.handler = answer(encode(s.cert(t, s.root, payPalName)))
+	s.serve(answer(encode(s.cert(t, s.root, payPalName))))
 	require.NoError(t, p.Verify(r, testNow))
 
 	s.fetch.Client = &http.Client{Transport: &http.Transport{DialContext: func(context.Context, string, string) (net.Conn, error) {
@@ -238,10 +240,10 @@ func TestCertificates_Unavailable(t *testing.T) {
 func TestCertificates_Pace(t *testing.T) {
 	t.Parallel()
 	s := newShop(t)
-	s.handler = answer(encode(s.cert(t, s.root, payPalName)))
+	s.serve(answer(encode(s.cert(t, s.root, payPalName))))
 	p, r := s.signed(t, shopCert)
 	require.NoError(t, p.Verify(r, testNow))
-	s.handler = http.NotFound
+	s.serve(http.NotFound)
 	for i := range 100 {
 		require.Error(t, p.Verify(s.request(t, shopCert+strings.Repeat("x", i+1)), testNow))
 	}
@@ -263,13 +265,13 @@ func TestCertificates_IssuerIsAskedFor(t *testing.T) {
 	s := newShop(t)
 	middle := newAuthority(t, s.root, "middle")
 	issuer := ""
-	s.handler = func(w http.ResponseWriter, r *http.Request) {
+	s.serve(func(w http.ResponseWriter, r *http.Request) {
 		if r.Host == "crt.r2m01.amazontrust.com" {
 			_, _ = w.Write(middle.cert.Raw)
 			return
 		}
 		_, _ = w.Write(encode(s.cert(t, middle, "sns.amazonaws.com", func(c *x509.Certificate) { c.IssuingCertificateURL = []string{issuer} })))
-	}
+	})
 	own := ownCases(t)["sns"]
 	body := strings.Replace(string(own.sign(snsBody).Body), snsOwnCert, "https://sns.us-east-1.amazonaws.com/SimpleNotificationService-1.pem", 1)
 	verify := func() error {
@@ -290,10 +292,10 @@ func TestSNSGreet(t *testing.T) {
 	s := newShop(t)
 	var asked string
 	status := http.StatusOK
-	s.handler = func(w http.ResponseWriter, r *http.Request) {
+	s.serve(func(w http.ResponseWriter, r *http.Request) {
 		asked = r.Host + r.URL.String()
 		w.WriteHeader(status)
-	}
+	})
 	sns, err := NewSNS(SNSConfig{TopicARNs: []string{testTopic, ownKeys()[KeyRSA]}, Fetch: s.fetch})
 	require.NoError(t, err)
 	read := func(address string) (Delivery, error) {

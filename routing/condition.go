@@ -214,7 +214,7 @@ func typeName(v ref.Val) string { return v.Type().TypeName() }
 
 // The errors of CEL that hold nothing but their own words.
 var knownErrors = []string{"no such overload", "division by zero", "modulus by zero", "index out of bounds", "integer overflow",
-	errTooCostly, "no such attribute", "operation interrupted"}
+	errTooCostly, "no such attribute"}
 
 var missingKey = regexp.MustCompile(`no such key: (\S+)`)
 
@@ -226,6 +226,9 @@ func (c *condition) harmless(err error) error {
 			return errors.New("no such key: " + found[1])
 		}
 		return errors.New("no such key")
+	}
+	if strings.Contains(err.Error(), "operation interrupted") { // by conditionTime
+		return errors.New(errTooCostly)
 	}
 	for _, known := range knownErrors {
 		if strings.Contains(err.Error(), known) {
