@@ -16,8 +16,8 @@ const (
 	erasePause = 50 * time.Millisecond
 )
 
-// EraseExpired deletes the content of final events older than the retention, in small batches, and returns how many
-// bodies it deleted. An attempt goes on where the one before it got to. Without a retention it deletes nothing.
+// EraseExpired deletes the content of events that ended before the retention, in small batches, and the bulk replays that
+// ended before it. It returns how many bodies it deleted. An attempt goes on where the one before it got to. Without a retention it deletes nothing.
 func (h *Housekeeping) EraseExpired(ctx context.Context) (int, error) {
 	if h.Retention <= 0 {
 		return 0, nil
@@ -27,6 +27,11 @@ func (h *Housekeeping) EraseExpired(ctx context.Context) (int, error) {
 	if activity.HasHeartbeatDetails(ctx) {
 		// Without readable details the walk begins anew: what is gone already costs a look.
 		_ = activity.GetHeartbeatDetails(ctx, &at)
+	}
+	if replays, err := h.Store.DeleteReplays(ctx, before); err != nil {
+		return 0, err
+	} else if replays > 0 {
+		h.Log.Info("old bulk replays were deleted", "replays", replays, "before", before)
 	}
 	total := 0
 	for {

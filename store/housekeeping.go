@@ -148,7 +148,8 @@ WITH old AS (
 	ORDER BY received_at, id LIMIT $4
 ), final AS (
 	-- Locked, so that no replay begins meanwhile; one that has begun keeps its content.
-	SELECT e.id FROM webhook_events e JOIN old USING (id) WHERE e.status IN ('completed', 'failed')
+	SELECT e.id FROM webhook_events e JOIN old USING (id)
+	WHERE e.status IN ('completed', 'failed') AND coalesce(e.finished_at, e.received_at) < $3
 	FOR UPDATE OF e SKIP LOCKED
 ), bodies AS (
 	DELETE FROM webhook_bodies WHERE id IN (SELECT id FROM final)
@@ -168,8 +169,8 @@ type Place struct {
 	ID         string    `json:"id,omitempty"`
 }
 
-// EraseExpired deletes the content of final events received before before, in the order of the ledger from after on, for
-// limit rows at most. It returns how many rows it looked at, how many bodies it deleted, and where to go on. Rows stay.
+// EraseExpired deletes the content of events that were final before before, in the order of the ledger from after on, for
+// limit rows at most. A step may have run for days: what failed at the end of it is kept as long as what failed at once. It returns how many rows it looked at, how many bodies it deleted, and where to go on. Rows stay.
 func (s *Store) EraseExpired(ctx context.Context, after Place, before time.Time, limit int) (looked, erased int, next Place, err error) {
 	if after.ID == "" {
 		after.ID = firstID
@@ -209,4 +210,10 @@ func (s *Store) CountOpen(ctx context.Context) (OpenEvents, error) {
 		o.RunningSince = *running
 	}
 	return o, err
+}
+
+// DeleteReplays deletes the bulk replays that ended before a time, with what became of each event, and returns how many.
+func (s *Store) DeleteReplays(ctx context.Context, before time.Time) (int, error) {
+	tag, err := s.questions.Exec(ctx, `DELETE FROM replays WHERE finished_at < $1 AND state IN ('stopped', 'completed') AND moved <= completed + failed`, before)
+	return int(tag.RowsAffected()), err
 }

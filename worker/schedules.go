@@ -27,9 +27,11 @@ const scheduleEvery = time.Minute
 func KeepSchedules(ctx context.Context, c client.Client, log *slog.Logger) {
 	for pause := time.Second; ctx.Err() == nil; {
 		err := errors.Join(
-			createSchedule(ctx, c, ReconcileSchedule, workflows.ReconcileWorkflow, time.Minute, time.Hour),
-			createSchedule(ctx, c, ReconcileRunsSchedule, workflows.ReconcileRunsWorkflow, 20*time.Second, time.Hour),
-			createSchedule(ctx, c, RetentionSchedule, workflows.RetentionWorkflow, 24*time.Hour, 23*time.Hour),
+			// What an outage of Temporal kept from running need not be run once per interval of it. Retention runs once a day, and
+			// an outage at that hour must not put it off to the next.
+			createSchedule(ctx, c, ReconcileSchedule, workflows.ReconcileWorkflow, time.Minute, time.Hour, time.Minute),
+			createSchedule(ctx, c, ReconcileRunsSchedule, workflows.ReconcileRunsWorkflow, 20*time.Second, time.Hour, time.Minute),
+			createSchedule(ctx, c, RetentionSchedule, workflows.RetentionWorkflow, 24*time.Hour, 23*time.Hour, 24*time.Hour),
 		)
 		if err == nil {
 			pause = scheduleEvery
@@ -44,21 +46,33 @@ func KeepSchedules(ctx context.Context, c client.Client, log *slog.Logger) {
 	}
 }
 
-func createSchedule(ctx context.Context, c client.Client, id, workflow string, every, most time.Duration) error {
+func createSchedule(ctx context.Context, c client.Client, id, workflow string, every, most, catchUp time.Duration) error {
 	ctx, cancel := context.WithTimeout(ctx, 10*time.Second)
 	defer cancel()
 	_, err := c.ScheduleClient().Create(ctx, client.ScheduleOptions{
-		ID:      id,
-		Spec:    client.ScheduleSpec{Intervals: []client.ScheduleIntervalSpec{{Every: every}}},
-		Overlap: enums.SCHEDULE_OVERLAP_POLICY_SKIP,
-		// What an outage of Temporal kept from running need not be run once per interval of it. The default is a year.
-		CatchupWindow: time.Minute,
+		ID:            id,
+		Spec:          client.ScheduleSpec{Intervals: []client.ScheduleIntervalSpec{{Every: every}}},
+		Overlap:       enums.SCHEDULE_OVERLAP_POLICY_SKIP,
+		CatchupWindow: catchUp, // the default is a year
 		Action: &client.ScheduleWorkflowAction{
 			ID: id, Workflow: workflow, TaskQueue: workflows.TaskQueue, WorkflowRunTimeout: most,
 		},
 	})
 	if errors.Is(err, temporal.ErrScheduleAlreadyRunning) {
-		return nil
+		return catchUpWithin(ctx, c.ScheduleClient().GetHandle(ctx, id), catchUp)
 	}
 	return err
+}
+
+// catchUpWithin sets the catch-up window of a schedule that an older version created, once.
+func catchUpWithin(ctx context.Context, schedule client.ScheduleHandle, window time.Duration) error {
+	found, err := schedule.Describe(ctx)
+	if err != nil || found.Schedule.Policy == nil || found.Schedule.Policy.CatchupWindow == window {
+		return err
+	}
+	return schedule.Update(ctx, client.ScheduleUpdateOptions{DoUpdate: func(now client.ScheduleUpdateInput) (*client.ScheduleUpdate, error) {
+		changed := now.Description.Schedule
+		changed.Policy.CatchupWindow = window
+		return &client.ScheduleUpdate{Schedule: &changed}, nil
+	}})
 }
