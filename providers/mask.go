@@ -86,32 +86,55 @@ func (s *splicer) replace(from int) int {
 	return to
 }
 
-// credentials are the names, in lower case, whose values are credentials: those of Vapi's schema (its OpenAPI document,
-// components.schemas) and the general ones.
+// credentials are names whose values are credentials, in lower case and without - and _: those of Vapi's schema (its OpenAPI
+// document, components.schemas) and the general ones, beside those that credentialEndings find.
 var credentials = map[string]bool{
 	"accesstoken": true, "apikey": true, "apisecret": true, "authorization": true, "authpassword": true, "authtoken": true,
-	"awssecretaccesskey": true, "calltoken": true, "clientsecret": true, "hmacsecret": true, "jwtsecret": true,
-	"ocpapimsubscriptionkey": true, "openaikey": true, "password": true, "privatekey": true, "refreshtoken": true,
-	"secret": true, "secretaccesskey": true, "secretkey": true, "sessiontoken": true, "token": true, "twilioapisecret": true,
-	"twilioauthtoken": true, "vonageapplicationprivatekey": true,
+	"awssecretaccesskey": true, "bearer": true, "bearertoken": true, "calltoken": true, "clientsecret": true, "cookie": true, "credential": true,
+	"hmacsecret": true, "jwtsecret": true, "ocpapimsubscriptionkey": true, "openaikey": true, "password": true, "privatekey": true,
+	"proxyauthorization": true, "refreshtoken": true, "secret": true, "secretaccesskey": true, "secretkey": true, "serverurlsecret": true,
+	"sessiontoken": true, "sippassword": true, "token": true, "twilioapisecret": true, "twilioauthtoken": true, "vonageapplicationprivatekey": true,
 }
 
-// maxCredential is the length of the longest of them.
-const maxCredential = 32
+// credentialEndings end the names of credentials, as words of their own: serverUrlSecret, sipPassword, x-api-key, bearerToken.
+var credentialEndings = []string{
+	"secret", "password", "passphrase", "apikey", "accesskey", "secretkey", "privatekey", "authtoken", "accesstoken", "bearertoken", "refreshtoken",
+	"sessiontoken", "apitoken",
+}
 
-// isCredential says whether the value of a name is a credential. The case of the name does not matter.
+// maxCredential is the length of the longest name that is looked at.
+const maxCredential = 64
+
+// isCredential says whether the value of a name is a credential. Neither its case nor - and _ in it matter: apiKey, api_key
+// and X-API-Key are one name.
 func isCredential(name []byte) bool {
 	if len(name) > maxCredential {
 		return false
 	}
-	var lower [maxCredential]byte
-	for i, b := range name {
-		if b >= 'A' && b <= 'Z' {
+	var plain [maxCredential]byte
+	var begins [maxCredential]bool // a word
+	n, apart := 0, true
+	for _, b := range name {
+		if b == '-' || b == '_' {
+			apart = true
+			continue
+		}
+		capital := b >= 'A' && b <= 'Z'
+		if capital {
 			b += 'a' - 'A'
 		}
-		lower[i] = b
+		plain[n], begins[n] = b, apart || capital
+		n, apart = n+1, false
 	}
-	return credentials[string(lower[:len(name)])]
+	if credentials[string(plain[:n])] {
+		return true
+	}
+	for _, ending := range credentialEndings {
+		if at := n - len(ending); at >= 0 && begins[at] && string(plain[at:n]) == ending {
+			return true
+		}
+	}
+	return false
 }
 
 // asciiEqualFold compares a name with one in lower case; only ASCII letters have a case here.

@@ -12,7 +12,6 @@ import (
 	"strings"
 	"syscall"
 	"time"
-	"unicode"
 
 	"github.com/spf13/cobra"
 
@@ -292,12 +291,18 @@ func printJSON(w io.Writer, text []byte) error {
 // printLine writes v as one line of JSON.
 func printLine(w io.Writer, v any) error { return json.NewEncoder(w).Encode(v) }
 
-// printable replaces what a terminal would obey: error messages may hold anything.
+// printable puts a text into one line: what would end it, or set a colour, is written as \uXXXX. The rest is safeOutput's.
 func printable(s string) string {
-	return strings.Map(func(r rune) rune {
-		if unicode.IsControl(r) || !unicode.IsPrint(r) && r != ' ' {
-			return ' '
+	if !strings.ContainsAny(s, "\n\r\t\x1b") {
+		return s
+	}
+	var b strings.Builder
+	for _, r := range s {
+		if strings.ContainsRune("\n\r\t\x1b", r) {
+			fmt.Fprintf(&b, `\u%04x`, r)
+		} else {
+			b.WriteRune(r)
 		}
-		return r
-	}, s)
+	}
+	return b.String()
 }

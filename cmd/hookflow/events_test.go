@@ -225,7 +225,7 @@ func TestShow(t *testing.T) {
 		got := execute(t, newEventsCommand, nil, "show", name, "--url", l.URL, "--token", testToken)
 		require.NoError(t, got.err)
 		require.Contains(t, got.stdout, "key            stripe:evt/1\n")
-		require.Contains(t, got.stdout, "error          no [2Jroom left\n", "a terminal obeys nothing of it")
+		require.Contains(t, got.stdout, "error          no\\u001b[2Jroom\\u000aleft\n", "a terminal obeys nothing of it")
 		require.Contains(t, got.stdout, "record                            completed          2  -")
 		require.Contains(t, got.stdout, "payload (application/json, 7 bytes, credentials masked)\n{\n  \"a\": 1\n}\n")
 		require.NotContains(t, got.stdout, "account")

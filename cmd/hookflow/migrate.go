@@ -9,6 +9,7 @@ import (
 	"hookflow/config"
 	"hookflow/migrations"
 
+	"github.com/jackc/pgx/v5"
 	"github.com/spf13/cobra"
 )
 
@@ -22,6 +23,9 @@ func newMigrateCommand(env environment) *cobra.Command {
 			url := env.getenv("DATABASE_URL")
 			if url == "" {
 				return usageError("DATABASE_URL is not set; write: postgres://USER:PASSWORD@HOST:5432/DATABASE")
+			}
+			if err := checkDatabaseURL(url); err != nil {
+				return err
 			}
 			err := do(cmd, url)
 			if errors.Is(err, migrations.ErrForeign) {
@@ -68,6 +72,14 @@ func newMigrateCommand(env environment) *cobra.Command {
 		return err
 	})
 	return family(env, cmd, members...)
+}
+
+// checkDatabaseURL refuses what the driver cannot read: its own words quote it, and a password may stand in it.
+func checkDatabaseURL(url string) error {
+	if _, err := pgx.ParseConfig(url); err != nil {
+		return failure("DATABASE_URL cannot be read; write: postgres://USER:PASSWORD@HOST:5432/DATABASE, special characters in the password as %%XX")
+	}
+	return nil
 }
 
 // migrateTemporal creates the search attribute in the namespace that the environment names. Where it names none, that is

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"syscall"
 	"time"
 
 	"hookflow/config"
@@ -16,6 +17,8 @@ import (
 // run is the program: a function of its arguments, its environment and its streams. It returns the exit code: 0 done,
 // 1 failed, 2 called wrongly.
 func run(ctx context.Context, args []string, getenv func(string) string, stdin io.Reader, stdout, stderr io.Writer) int {
+	out, errs := &safeOutput{to: stdout}, &safeOutput{to: stderr}
+	stdout, stderr = out, errs
 	env := environment{getenv: config.FromFiles(getenv, os.ReadFile), stdin: stdin, stdout: stdout, stderr: stderr, now: time.Now}
 	root := quiet(&cobra.Command{Use: "hookflow", Short: "Receives webhooks and handles each exactly once"})
 	root.SetArgs(args)
@@ -30,6 +33,9 @@ func run(ctx context.Context, args []string, getenv func(string) string, stdin i
 	)
 	complete(env, root)
 	err := root.ExecuteContext(ctx)
+	if err == nil || errors.Is(err, syscall.EPIPE) {
+		err = out.failed()
+	}
 	if err == nil {
 		return 0
 	}

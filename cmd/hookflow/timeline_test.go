@@ -35,7 +35,7 @@ func TestShowTellsTheStory(t *testing.T) {
 	_, story, _ := strings.Cut(out.String(), "WHAT HAPPENED\n")
 	story, _, _ = strings.Cut(story, "\n\n")
 	require.Equal(t, strings.ReplaceAll(`AT received
-AT attempt 2 of record failed after 1.5s: Refused: no [2Jroom
+AT attempt 2 of record failed after 1.5s: Refused: no\u001b[2Jroom
 AT … 37 more failed attempts of record
 AT failed after 1.5s
 AT the last of 3 duplicates
