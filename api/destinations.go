@@ -3,6 +3,8 @@ package api
 import (
 	"context"
 	"net/http"
+	"strings"
+	"unicode"
 
 	"hookflow/event"
 
@@ -46,6 +48,10 @@ func (a *API) pauseDestination(c *gin.Context) {
 		a.refuseQuery(c, badBody("The reason is longer than %d bytes.", maxReason))
 		return
 	}
+	if strings.ContainsFunc(asked.Reason, unicode.IsControl) {
+		a.refuseQuery(c, badBody("The reason holds a control character."))
+		return
+	}
 	a.onDestination(c, func(ctx context.Context, name string) (event.Destination, error) {
 		return a.Destinations.PauseDestination(ctx, name, c.GetString(authorKey), asked.Reason)
 	})
@@ -61,6 +67,11 @@ func (a *API) resumeDestination(c *gin.Context) {
 func (a *API) onDestination(c *gin.Context, do func(ctx context.Context, name string) (event.Destination, error)) {
 	ctx, cancel := context.WithTimeout(c.Request.Context(), queryTime)
 	defer cancel()
-	d, err := do(ctx, c.Param("name"))
+	name := c.Param("name")
+	if event.CheckID(name) != "" { // no name has a NUL or half a character in it, and Postgres would refuse them
+		a.refuseQuery(c, event.ErrNoDestination)
+		return
+	}
+	d, err := do(ctx, name)
 	a.answerQuery(c, http.StatusOK, d, err)
 }

@@ -76,3 +76,18 @@ func TestDestinations_refused(t *testing.T) {
 	w = ask(d, "GET", "/v1/destinations")
 	requireProblem(t, w.Result(), w.Body.Bytes(), 503, "unavailable")
 }
+
+// What no name and no reason can be never reaches the ledger, which would fail over it.
+func TestDestinations_odd(t *testing.T) {
+	t.Parallel()
+	d := newDoor(t)
+	for _, verb := range []string{"pause", "resume"} {
+		for _, name := range []string{"%00", "a%00b", "%ff", "%c2%9b", strings.Repeat("a", 1100)} {
+			require.Equal(t, http.StatusNotFound, ask(d, "POST", "/v1/destinations/"+name+"/"+verb).Code, name)
+		}
+	}
+	require.Empty(t, d.destinations.asked)
+	for _, reason := range []string{`a\u0000`, `\u001b[2J`, `\u009b`} {
+		require.Equal(t, http.StatusBadRequest, tell(d, "POST", "/v1/destinations/billing/pause", `{"reason":"`+reason+`"}`).Code, reason)
+	}
+}

@@ -34,8 +34,11 @@ var holdings = []holding{
 		"run_id", "original_run_id", "attempts", "last_error_type", "occurred_at", "received_at", "dispatched_at", "dispatch_attempts",
 		"next_dispatch_at", "refused_since", "lease_until", "started_at", "finished_at", "duplicates", "last_duplicate_at", "body_masked", "plan_id"}},
 	{table: "plans", kept: []string{"id", "plan"}}, // of the configuration
-	{table: "replays", kept: []string{"id", "state", "author", "begin_from", "rate", "filter", "created_at", "finished_at", "matched",
-		"position", "skipped", "moved", "completed", "failed", "paced_at"}}, // the filter is an operator's words
+	// A filter may hold words of the events that it found.
+	{table: "replays", rows: "id IN (SELECT replay FROM replay_events WHERE event = $1)", content: []string{"filter"},
+		becomes: map[string]string{"filter": "filter - 'q' - 'error'"},
+		kept: []string{"id", "state", "author", "begin_from", "rate", "created_at", "finished_at", "matched",
+			"position", "skipped", "moved", "completed", "failed", "paced_at"}},
 	{table: "destinations", kept: []string{"name", "configured_at", "paused_at", "paused_by", "pause_reason", "failures", "opened_at",
 		"retry_at", "probe_by", "probe_until", "last_failure", "last_failure_at"}}, // the failure is a status or a kind, never an answer
 	{table: "replay_events", kept: []string{"replay", "position", "event", "generation", "outcome"}},

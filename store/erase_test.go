@@ -156,3 +156,20 @@ func TestEraseOfWhatIsNotFinal(t *testing.T) {
 	}
 	require.False(t, slices.Contains(kinds, event.Erased))
 }
+
+// The words by which a bulk replay found an event go with its content.
+func TestErase_wordsOfAReplay(t *testing.T) {
+	t.Parallel()
+	s, url := testkit.Store(t, store.Options{})
+	e, other := full(t, s, "evt_1"), full(t, s, "evt_2")
+	for _, found := range []string{e.ID, other.ID} {
+		testkit.Exec(t, url, `WITH r AS (INSERT INTO replays (author, begin_from, filter, created_at, paced_at)
+			VALUES ('ann', 'failure', '{"q":"{\"mail\":\"ann@example.com\"}","error":"of ann","status":"failed"}', now(), now()) RETURNING id)
+			INSERT INTO replay_events (replay, position, event, generation) SELECT id, 1, $1, 0 FROM r`, found)
+	}
+	_, err := s.Erase(t.Context(), e.ID, "ann", noon)
+	require.NoError(t, err)
+	const filter = `SELECT filter::text FROM replays WHERE id = (SELECT replay FROM replay_events WHERE event = $1)`
+	require.JSONEq(t, `{"status":"failed"}`, testkit.Query[string](t, url, filter, e.ID))
+	require.Contains(t, testkit.Query[string](t, url, filter, other.ID), "ann@example.com", "another event's")
+}
