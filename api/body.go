@@ -23,7 +23,7 @@ func (h *hold) read(w http.ResponseWriter, r *http.Request, limit int64) ([]byte
 	for mark := -h.room.pace; ; {
 		if len(space) == 0 {
 			waited, err := h.waited, error(nil)
-			if space, err = h.next(r.Context()); err != nil {
+			if space, err = h.more(r, length, limit); err != nil {
 				return nil, err
 			}
 			if h.waited > waited {
@@ -53,9 +53,34 @@ func (h *hold) read(w http.ResponseWriter, r *http.Request, limit int64) ([]byte
 	}
 }
 
+// more returns memory to read into once length bytes have come: another piece, or, of a large body, the rest of its own size.
+func (h *hold) more(r *http.Request, length int, limit int64) ([]byte, error) {
+	if length < largeFrom {
+		return h.next(r.Context())
+	}
+	size := limit
+	if r.ContentLength >= 0 {
+		size = r.ContentLength
+	}
+	if err := h.take(r.Context(), h.room.whole, size); err != nil {
+		return nil, err
+	}
+	h.whole = size
+	h.large = make([]byte, size+1) // one more, to see the end
+	at := h.large
+	for _, p := range h.pieces {
+		at = at[copy(at, p[:]):]
+	}
+	h.releasePieces()
+	return at, nil
+}
+
 // join returns the body of length bytes that begins in small, where there is one, and goes on in the pieces.
 func (h *hold) join(r *http.Request, small []byte, length int) ([]byte, error) {
-	if len(h.pieces) == 0 {
+	switch {
+	case h.large != nil:
+		return h.large[:length:length], nil
+	case len(h.pieces) == 0:
 		return small[:length], nil
 	}
 	if err := h.take(r.Context(), h.room.whole, int64(length)); err != nil {

@@ -2,6 +2,7 @@ package api
 
 import (
 	"bufio"
+	"bytes"
 	"context"
 	"fmt"
 	"io"
@@ -42,6 +43,33 @@ func TestBodyIsReadWholeWhateverItsPromise(t *testing.T) {
 			}
 		}
 	}
+}
+
+// GitHub and GitLab send up to 25 MiB. Such a body is in memory once, not as pieces and as a whole.
+func TestLargeBodyIsReadWhole(t *testing.T) {
+	t.Parallel()
+	for _, size := range []int{largeFrom - 1, largeFrom, largeFrom + 1, 20 << 20, largestBody} {
+		for name, promised := range map[string]int64{"known": int64(size), "chunked": -1} {
+			want := bytes.Repeat([]byte("abc"), size/3+1)[:size]
+			r := httptest.NewRequest("POST", "/", bytes.NewReader(want))
+			r.ContentLength = promised
+			rm := newRoom(arrivingRoom, wholeRoom)
+			h := hold{room: rm}
+			got, err := h.read(httptest.NewRecorder(), r, largestBody)
+			require.NoError(t, err)
+			require.True(t, bytes.Equal(want, got), "%d bytes, %s", size, name)
+			require.Empty(t, h.pieces)
+			h.release()
+			requireAllGivenBack(t, rm, arrivingRoom, wholeRoom)
+		}
+	}
+	r := httptest.NewRequest("POST", "/", bytes.NewReader(make([]byte, largestBody+1)))
+	r.ContentLength = -1
+	h := hold{room: newRoom(arrivingRoom, wholeRoom)}
+	_, err := h.read(httptest.NewRecorder(), r, largestBody)
+	require.ErrorContains(t, err, "body_too_large")
+	h.release()
+	requireAllGivenBack(t, h.room, arrivingRoom, wholeRoom)
 }
 
 // requireAllGivenBack takes all of a room of some bytes each way, once what was dropped is collected, and gives it back.
@@ -88,16 +116,16 @@ func TestDroppedBodiesAreCounted(t *testing.T) {
 
 func TestNoRoomIsA503AfterItsPatience(t *testing.T) {
 	t.Parallel()
-	for name, part := range map[string]func(*room) *semaphore.Weighted{
-		"to arrive":   func(r *room) *semaphore.Weighted { return r.arriving },
-		"to be whole": func(r *room) *semaphore.Weighted { return r.whole },
+	for name, part := range map[string]func(*room) (*semaphore.Weighted, int64){
+		"to arrive":   func(r *room) (*semaphore.Weighted, int64) { return r.arriving, arrivingRoom },
+		"to be whole": func(r *room) (*semaphore.Weighted, int64) { return r.whole, wholeRoom },
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			d := newDoor(t)
 			d.room.patience = 50 * time.Millisecond
-			full := part(d.room)
-			require.True(t, full.TryAcquire(wholeRoom))
+			full, size := part(d.room)
+			require.True(t, full.TryAcquire(size))
 			addr := listen(t, d.Webhooks())
 			c := dial(t, addr)
 			_, err := fmt.Fprint(c, head(fmt.Sprintf("Content-Length: %d\r\n", len(padded)))+padded)
@@ -106,7 +134,7 @@ func TestNoRoomIsA503AfterItsPatience(t *testing.T) {
 			requireProblem(t, w, body, 503, "busy")
 			require.Equal(t, 200, serve(d.Webhooks(), signed("/webhooks/acme", goodBody)).Code, "the usual size needs no room")
 
-			full.Release(wholeRoom)
+			full.Release(size)
 			require.Equal(t, 200, serve(d.Webhooks(), signed("/webhooks/acme", padded)).Code, "room again, service again")
 			requireAllGivenBack(t, d.room, arrivingRoom, wholeRoom)
 		})
@@ -192,7 +220,8 @@ func TestProductionPaceIsTheContracts(t *testing.T) {
 	require.Equal(t, 1024.0, float64(r.pace)/r.window.Seconds())
 	require.Equal(t, 2*time.Second, r.patience)
 	require.Less(t, MaxConnections*pieceSize, arrivingRoom*5/6, "promises alone cannot fill the room")
-	require.LessOrEqual(t, largestBody+pieceSize, min(arrivingRoom, wholeRoom))
+	require.LessOrEqual(t, largestBody, wholeRoom)
+	require.LessOrEqual(t, largeFrom+pieceSize, arrivingRoom)
 }
 
 // dripped sends a body a piece at a time and notes the deadlines that the reader sets.

@@ -17,9 +17,12 @@ import (
 const (
 	pieceSize    = 4 << 10
 	arrivingRoom = 20 << 20
-	wholeRoom    = 20 << 20
-	// largestBody fits into each room, whatever a source is told to take.
-	largestBody = 19 << 20
+	wholeRoom    = 26 << 20
+	// largestBody fits into the room for whole bodies, whatever a source is told to take: GitHub and GitLab send up to 25 MiB.
+	largestBody = 25 << 20
+	// A body of which largeFrom bytes have come is read on into memory of its own size at once: pieces and the whole of one
+	// of 25 MiB would be 50 MiB. Before, a promise of that size takes no room.
+	largeFrom = 16 << 20
 	// Left to itself the collector lets as much garbage pile up as is alive, bodies included. It is asked to come when whole
 	// bodies of litter bytes were given up, and each second while bodies of more than siege bytes are on their way.
 	litter = 4 << 20
@@ -56,6 +59,7 @@ func newRoom(arriving, whole int64) *room {
 type hold struct {
 	room   *room
 	pieces []*piece
+	large  []byte // of a large body, instead of pieces
 	whole  int64
 	waited time.Duration
 }
