@@ -14,6 +14,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"sync"
 	"syscall"
 	"time"
 
@@ -25,9 +26,9 @@ import (
 // it, so the namespace is updated once the server is up.
 const retention = 30 * 24 * time.Hour
 
-// TemporalOptions say how to start a dev server. The zero value is one in memory, without UI, on free ports.
+// TemporalOptions say how to start a dev server. The zero value is one whose state goes with it, without UI, on free ports.
 type TemporalOptions struct {
-	// Dir is the data folder, which the caller has locked (Lock). Empty: the state is in memory.
+	// Dir is the data folder, which the caller has locked (Lock). Empty: the state is in a temporary folder.
 	Dir string
 	// Port of the gRPC frontend and UIPort of the web UI, both on 127.0.0.1; 0 takes a free one. The variables are named
 	// in the error if a port is taken.
@@ -41,9 +42,9 @@ type TemporalOptions struct {
 	DynamicConfig map[string]string
 	// LogLevel of the server: debug, info, warn, error or never; empty means error.
 	LogLevel string
-	// DieWithParent ends the server when this process ends, however it does. Always so in memory.
+	// DieWithParent ends the server when this process ends, however it does. Always so without Dir.
 	DieWithParent bool
-	// Log receives the server's output; nil means temporal.log in Dir/temporal, or, in memory, a file that
+	// Log receives the server's output; nil means temporal.log in Dir/temporal, or, without Dir, a file that
 	// goes when the server does.
 	Log io.Writer
 	// Progress receives a sentence before each step that takes long, and how far it is; may be nil.
@@ -57,8 +58,13 @@ type Temporal struct {
 	Namespace    string
 
 	httpPort int // of the HTTP API, which serves nobody
-	proc     *process
 	remove   string
+	done     chan struct{} // closed when the server has ended and is not started again
+
+	watch    *connectionWatch
+	mu       sync.Mutex // of what follows
+	proc     *process
+	stopping bool
 }
 
 // dynamicConfig lifts the limits that protect a shared cluster and only get in the way of one user's burst, and switches
@@ -91,7 +97,7 @@ func StartTemporal(ctx context.Context, o TemporalOptions) (*Temporal, error) {
 	if err != nil {
 		return nil, err
 	}
-	home, t := "", &Temporal{Namespace: o.Namespace}
+	home, t := "", &Temporal{Namespace: o.Namespace, done: make(chan struct{})}
 	if o.Dir == "" {
 		home, err = os.MkdirTemp("", "hookflow-temporal-")
 		t.remove = home
@@ -146,9 +152,10 @@ func (t *Temporal) start(ctx context.Context, o TemporalOptions, cli, home strin
 	}
 	ctx, cancel := context.WithTimeout(ctx, startWithin)
 	defer cancel()
+	t.watch = newConnectionWatch(out)
 	// The server picks ports for its inner services itself, and another process may be quicker.
 	for try := 0; ; try++ {
-		err = t.launch(ctx, o, cli, home, out)
+		err = t.launch(ctx, o, cli, home, t.watch)
 		if err == nil || try == 4 || t.proc == nil || !strings.Contains(t.proc.tail.String(), "address already in use") {
 			break
 		}
@@ -163,6 +170,7 @@ func (t *Temporal) start(ctx context.Context, o TemporalOptions, cli, home strin
 			return fmt.Errorf("mark the state as complete: %w", err)
 		}
 	}
+	go t.keep(o, cli, home)
 	return nil
 }
 
@@ -217,11 +225,14 @@ func (t *Temporal) args(o TemporalOptions, home string) ([]string, error) {
 	if t.Namespace != "default" {
 		args = append(args, "--namespace", t.Namespace)
 	}
-	if o.Dir != "" {
-		// 44 completed runs a second on two cores, against 7 to 9 with SQLite's defaults.
-		args = append(args, "--db-filename", filepath.Join(home, "temporal.db"),
-			"--sqlite-pragma", "journal_mode=wal", "--sqlite-pragma", "synchronous=normal")
+	// 44 completed runs a second on two cores, against 7 to 9 with SQLite's defaults. What nobody keeps is a file too, which the
+	// server finds again when it is restarted.
+	synchronous := "normal"
+	if o.Dir == "" {
+		synchronous = "off"
 	}
+	args = append(args, "--db-filename", filepath.Join(home, "temporal.db"),
+		"--sqlite-pragma", "journal_mode=wal", "--sqlite-pragma", "synchronous="+synchronous)
 	values := maps.Clone(dynamicConfig)
 	maps.Copy(values, o.DynamicConfig)
 	for _, key := range slices.Sorted(maps.Keys(values)) {
@@ -251,18 +262,18 @@ func (t *Temporal) UIURL() string {
 }
 
 // Done is closed when the server has ended, whoever ended it.
-func (t *Temporal) Done() <-chan struct{} { return t.proc.done }
+func (t *Temporal) Done() <-chan struct{} { return t.done }
 
 // Stop asks the server to stop; when ctx ends first, it is killed, which its state survives.
 func (t *Temporal) Stop(ctx context.Context) error {
-	err := t.proc.stop(ctx, syscall.SIGTERM, syscall.SIGKILL, time.Second)
+	err := t.end().stop(ctx, syscall.SIGTERM, syscall.SIGKILL, time.Second)
 	t.cleanUp()
 	return err
 }
 
 // Kill ends the server with SIGKILL, as a crash would.
 func (t *Temporal) Kill() {
-	t.proc.kill()
+	t.end().kill()
 	t.cleanUp()
 }
 

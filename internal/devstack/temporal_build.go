@@ -14,27 +14,61 @@ import (
 	"hookflow/internal/progress"
 )
 
+// sqliteVersion is the driver that the CLI is built with, the one of server 1.31. Those below 1.40 lose an open statement when a
+// request is cancelled while its query ends; the next cancelled one then interrupts the server's only connection for good, and
+// every answer after it is "interrupted (9)".
+const sqliteVersion = "v1.44.3"
+
+// cliBuild is the main module that the CLI is built in, since a version of a dependency is chosen by the main module alone.
+const cliBuild = `module temporal.invalid
+
+go 1.25.0
+
+require (
+	github.com/temporalio/cli ` + cliVersion + `
+	modernc.org/sqlite ` + sqliteVersion + `
+)
+`
+
+// cliImport makes the CLI's packages part of that module's graph.
+const cliImport = `//go:build never
+
+package never
+
+import _ "` + cliPackage + `"
+`
+
 // cliPackages is how many packages `go list -deps` names for the CLI of cliVersion.
 const cliPackages = 1297
 
-// buildCLI compiles the CLI from its module into the file to. The SQLite driver is pure Go, so no C compiler is needed.
+// buildCLI compiles the CLI from its module into the file to. The SQLite driver is pure Go, so no C compiler is needed. What is
+// downloaded for it is held against Go's checksum database.
 func buildCLI(ctx context.Context, report progress.Func, to string) error {
-	cmd := exec.CommandContext(ctx, "go", "install", "-v", "-trimpath", cliModule)
-	cmd.Dir = filepath.Dir(to)
+	folder, err := os.MkdirTemp(filepath.Dir(to), "build-")
+	if err != nil {
+		return fmt.Errorf("build the Temporal CLI: %w", err)
+	}
+	defer func() { _ = os.RemoveAll(folder) }()
+	if err := errors.Join(os.WriteFile(filepath.Join(folder, "go.mod"), []byte(cliBuild), 0o600),
+		os.WriteFile(filepath.Join(folder, "import.go"), []byte(cliImport), 0o600)); err != nil {
+		return fmt.Errorf("build the Temporal CLI: %w", err)
+	}
+	cmd := exec.CommandContext(ctx, "go", "build", "-v", "-mod=mod", "-buildvcs=false", "-trimpath", "-o", to, cliPackage)
+	cmd.Dir = folder
 	cmd.Env = slices.DeleteFunc(os.Environ(), func(kv string) bool {
 		name, _, _ := strings.Cut(kv, "=")
 		return slices.Contains([]string{"GOBIN", "GOFLAGS", "GOOS", "GOARCH", "GOWORK", "CGO_ENABLED"}, name)
 	})
-	cmd.Env = append(cmd.Env, "GOBIN="+filepath.Dir(to), "GOWORK=off", "CGO_ENABLED=0")
+	cmd.Env = append(cmd.Env, "GOWORK=off", "CGO_ENABLED=0")
 	// Ctrl-C reaches the compiler too; ours is the one that decides.
 	cmd.WaitDelay = 5 * time.Second
 	build := &progress.GoCommand{What: "Building the Temporal CLI", Total: cliPackages, Report: report, Now: time.Now}
 	if err := build.Run(cmd); err != nil {
-		return fmt.Errorf("go install %s: %w", cliModule, errors.Join(ctx.Err(), err))
+		return fmt.Errorf("go build %s: %w", cliPackage, errors.Join(ctx.Err(), err))
 	}
 	// Under a umask of 002 the file is writable by the group, and such a program in the cache is not run.
 	if err := os.Chmod(to, 0o755); err != nil {
-		return fmt.Errorf("go install %s: %w", cliModule, err)
+		return fmt.Errorf("go build %s: %w", cliPackage, err)
 	}
 	return nil
 }

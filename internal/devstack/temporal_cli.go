@@ -17,11 +17,12 @@ import (
 	"hookflow/internal/progress"
 )
 
-// The CLI that is fetched or built where none is installed. Later versions carry a replace line in their go.mod and
-// `go install` refuses them.
+// The CLI that is fetched or built where none is installed. cliCache is its folder in the user's cache; the number counts the
+// ways in which we built it.
 const (
 	cliVersion = "v1.5.1"
-	cliModule  = "github.com/temporalio/cli/cmd/temporal@" + cliVersion
+	cliPackage = "github.com/temporalio/cli/cmd/temporal"
+	cliCache   = "temporal-1.5.1-2"
 )
 
 // cliSource is where the CLI may come from; tests put their own in.
@@ -41,7 +42,7 @@ func findCLI(ctx context.Context, report progress.Func) (string, error) {
 	}
 	s := cliSource{
 		onPath: func() (string, error) { return exec.LookPath("temporal") },
-		cache:  filepath.Join(base, "hookflow", "temporal-"+cliVersion[1:]),
+		cache:  filepath.Join(base, "hookflow", cliCache),
 		download: func(ctx context.Context, to string) error {
 			return downloadCLI(ctx, cliInfoURL, archiveSums[runtime.GOOS+"/"+runtime.GOARCH], to)
 		},

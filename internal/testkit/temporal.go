@@ -20,7 +20,7 @@ import (
 )
 
 // TemporalVariable names the Temporal server that tests use, if it is set. Otherwise the first test of a package starts
-// a dev server in memory that ends with the process.
+// a dev server that ends with the process.
 const TemporalVariable = "HOOKFLOW_TEST_TEMPORAL_ADDRESS"
 
 var privateTemporal = sync.OnceValues(func() (string, error) {
