@@ -3,6 +3,8 @@ package activities
 import (
 	"sync"
 	"time"
+
+	"hookflow/event"
 )
 
 // noteInterval is how often the log repeats the same note. A condition that trips over every event of a burst is said
@@ -32,11 +34,19 @@ func (n *noted) due(note string, now time.Time) bool {
 	return true
 }
 
-// noteConditions logs the conditions that could not be evaluated, each once a minute.
-func (m *Mirror) noteConditions(notes []string) {
+// noteConditions counts the conditions that could not be evaluated for an event, logs each once a minute, and returns the note
+// of its row.
+func (m *Mirror) noteConditions(provider string, notes []string) event.Note {
+	if len(notes) == 0 {
+		return ""
+	}
 	for _, note := range notes {
+		if m.Metrics != nil {
+			m.Metrics.Unevaluated(provider)
+		}
 		if m.noted.due(note, m.Now()) {
 			m.Log.Warn("a condition could not be evaluated", "note", note)
 		}
 	}
+	return event.Unevaluated
 }

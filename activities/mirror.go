@@ -34,10 +34,11 @@ type Mirror struct {
 	noted noted
 }
 
-// Metrics counts ends. Every label is bounded.
+// Metrics counts ends, and conditions that could not be evaluated. Every label is bounded.
 type Metrics interface {
 	StepEnded(step, outcome string)
 	EventEnded(provider, status string)
+	Unevaluated(provider string)
 }
 
 // count tells of the end of an event and of the steps that its run performed.
@@ -64,11 +65,11 @@ func (m *Mirror) Begin(ctx context.Context, in routing.BeginInput) (routing.Begi
 	if in.Answered != nil {
 		plan = plan.Answered(*in.Answered)
 	}
-	m.noteConditions(plan.Notes)
+	note := m.noteConditions(e.Provider, plan.Notes)
 	if len(plan.Steps) == 0 {
 		to = event.Completed
 	}
-	standing, err := m.adopt(ctx, e, in.Run, store.Beginning{Status: to, Payload: payload, Plan: planText(plan)})
+	standing, err := m.adopt(ctx, e, in.Run, store.Beginning{Status: to, Payload: payload, Plan: planText(plan), Note: note})
 	if err != nil {
 		return routing.BeginResult{}, err
 	}

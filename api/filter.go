@@ -42,6 +42,13 @@ var parameters = map[string]parameter[event.Filter]{
 		f.Account = v
 		return event.CheckID(v)
 	},
+	"note": func(f *event.Filter, v string, _ time.Time) string {
+		f.Note = event.Note(v)
+		if !slices.Contains(event.Notes, f.Note) {
+			return fmt.Sprintf("is none of %v", event.Notes)
+		}
+		return ""
+	},
 	"error": func(f *event.Filter, v string, _ time.Time) string {
 		f.Error = v
 		return event.CheckID(v)

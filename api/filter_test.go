@@ -52,7 +52,7 @@ func TestFilters(t *testing.T) {
 func TestFiltersRefused(t *testing.T) {
 	t.Parallel()
 	for query, says := range map[string]string{
-		"colour=red":                             "account, cursor, error, error_type, limit, order, provider, q, since, status, type, until",
+		"colour=red":                             "account, cursor, error, error_type, limit, note, order, provider, q, since, status, type, until",
 		"Provider=acme":                          `no parameter "Provider"`,
 		"provider=a&provider=b":                  "provider is given more than once",
 		"provider=":                              "not a provider's name",

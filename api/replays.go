@@ -64,7 +64,7 @@ func (a *API) createReplay(c *gin.Context) {
 }
 
 // replayFilters are the parameters of GET /v1/events that narrow a set; the others order and page a listing.
-var replayFilters = []string{"account", "error", "error_type", "provider", "q", "since", "status", "type", "until"}
+var replayFilters = []string{"account", "error", "error_type", "note", "provider", "q", "since", "status", "type", "until"}
 
 // request checks what was asked for. A filter must be there, if only an empty one: who leaves it out by mistake does not
 // mean every event.

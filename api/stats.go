@@ -47,7 +47,7 @@ func (a *API) countEvents(c *gin.Context) {
 // countParameters are by and bucket, and those of a listing that narrow it.
 var countParameters = func() map[string]parameter[event.Counting] {
 	all := map[string]parameter[event.Counting]{"by": groups, "bucket": width}
-	for _, name := range []string{"account", "error", "error_type", "provider", "since", "status", "type", "until"} {
+	for _, name := range []string{"account", "error", "error_type", "note", "provider", "since", "status", "type", "until"} {
 		narrow := parameters[name]
 		all[name] = func(c *event.Counting, v string, now time.Time) string { return narrow(&c.Match, v, now) }
 	}

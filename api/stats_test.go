@@ -47,7 +47,7 @@ func TestStatsRefused(t *testing.T) {
 		"bucket=1h&since=365d": "A bucket of 1h",
 		"since=1h&until=2h":    "since lies after until",
 		"status=done":          "pending processing completed failed",
-		"limit=1":              `no parameter "limit"; there are account, bucket, by, error, error_type, provider, since, status, type, until`,
+		"limit=1":              `no parameter "limit"; there are account, bucket, by, error, error_type, note, provider, since, status, type, until`,
 	} {
 		d := newDoor(t)
 		w := ask(d, "GET", "/v1/stats?"+query)

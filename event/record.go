@@ -36,6 +36,7 @@ type Record struct {
 	LastDuplicateAt  *time.Time `json:"last_duplicate_at" db:"last_duplicate_at"`
 	BodyMasked       bool       `json:"body_masked" db:"body_masked"`
 	PlanID           *string    `json:"plan_id" db:"plan_id"` // of the newest run that began
+	Note             *Note      `json:"note" db:"note"`       // of the newest run that began
 }
 
 // Detail is a record with its content, its plan, its steps and what happened to it.
@@ -64,12 +65,23 @@ type StepRecord struct {
 	Result     json.RawMessage `json:"result" db:"result"`
 }
 
+// Note is what an operator should know of an event beside its status.
+type Note string
+
+// Unevaluated marks an event for which the condition of a route could not be evaluated, so that the route did not match: a
+// field that is not there, a type that is another one, too much work. The notes of its plan say which and why.
+const Unevaluated Note = "unevaluated"
+
+// Notes are all that there are.
+var Notes = []Note{Unevaluated}
+
 // Filter narrows a listing. Zero fields do not narrow.
 type Filter struct {
 	Provider  string
 	Type      string // a glob: * any run of characters, ? any one
 	Status    Status
 	Account   string
+	Note      Note
 	ErrorType string          // of the last error, as it is
 	Error     string          // what the last error's message contains, in either case
 	Contains  json.RawMessage // JSON that the payload contains (Postgres @>)

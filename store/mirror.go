@@ -26,6 +26,7 @@ type Beginning struct {
 	Status  event.Status    // processing, or completed when there is nothing to do
 	Payload json.RawMessage // decoded; nil where there is none that jsonb can hold
 	Plan    json.RawMessage // what the run does; nil leaves the row's as it is
+	Note    event.Note      // "" for none
 }
 
 // A run is adopted unless its generation is older than the row's, or the row is final and was ended by another run of
@@ -41,7 +42,7 @@ WITH cur AS MATERIALIZED (
 		finished_at = CASE WHEN $5 = 'completed' THEN $6 END,
 		last_error = CASE WHEN $5 = 'completed' THEN NULL ELSE e.last_error END,
 		last_error_type = CASE WHEN $5 = 'completed' THEN NULL ELSE e.last_error_type END,
-		plan_id = coalesce($8::uuid, e.plan_id)
+		plan_id = coalesce($8::uuid, e.plan_id), note = $10
 	FROM cur
 	WHERE e.id = cur.id AND cur.generation <= $2
 		AND NOT (cur.status IN ('completed', 'failed') AND cur.generation = $2 AND cur.original_run_id IS DISTINCT FROM $4)
@@ -70,7 +71,7 @@ func (s *Store) BeginRun(ctx context.Context, id string, run event.Run, b Beginn
 			unwritten = jsonText(b.Plan)
 		}
 	}
-	err := s.runs.QueryRow(ctx, beginRun, id, run.Generation, run.RunID, run.OriginalRunID, string(b.Status), now, jsonText(b.Payload), plan, unwritten).
+	err := s.runs.QueryRow(ctx, beginRun, id, run.Generation, run.RunID, run.OriginalRunID, string(b.Status), now, jsonText(b.Payload), plan, unwritten, text(string(b.Note))).
 		Scan(&st.Status, &st.Generation, &st.OriginalRunID, &st.Adopted, &st.Epoch, &st.Done)
 	switch {
 	case errors.Is(err, pgx.ErrNoRows):

@@ -18,7 +18,7 @@ import (
 const recordColumns = `e.id::text, e.provider, e.scheme, e.event_id, e.event_type, e.account, e.livemode, e.status::text,
 	e.generation, e.epoch, e.workflow_id, e.run_id, e.original_run_id, e.attempts, e.last_error, e.last_error_type,
 	e.occurred_at, e.received_at, e.dispatched_at, e.dispatch_attempts, e.next_dispatch_at, e.refused_since, e.lease_until,
-	e.started_at, e.finished_at, e.duplicates, e.last_duplicate_at, e.body_masked, e.plan_id::text`
+	e.started_at, e.finished_at, e.duplicates, e.last_duplicate_at, e.body_masked, e.plan_id::text, e.note`
 
 // listTime bounds a listing. What cannot be answered within it is told to narrow itself.
 const listTime = 2 * time.Second
@@ -105,6 +105,9 @@ func narrowed(f event.Filter) *conditions {
 	}
 	if f.Account != "" {
 		c.and("e.account = %s", f.Account)
+	}
+	if f.Note != "" {
+		c.and("e.note = %s", string(f.Note)) // which implies the predicate of the partial index
 	}
 	if f.ErrorType != "" {
 		c.and("e.last_error_type = %s", f.ErrorType)
@@ -212,7 +215,7 @@ func recordFields(r *event.Record) []any {
 	return []any{&r.ID, &r.Provider, &r.Scheme, &r.EventID, &r.EventType, &r.Account, &r.Livemode, &r.Status,
 		&r.Generation, &r.Epoch, &r.WorkflowID, &r.RunID, &r.OriginalRunID, &r.Attempts, &r.LastError, &r.LastErrorType,
 		&r.OccurredAt, &r.ReceivedAt, &r.DispatchedAt, &r.DispatchAttempts, &r.NextDispatchAt, &r.RefusedSince, &r.LeaseUntil,
-		&r.StartedAt, &r.FinishedAt, &r.Duplicates, &r.LastDuplicateAt, &r.BodyMasked, &r.PlanID}
+		&r.StartedAt, &r.FinishedAt, &r.Duplicates, &r.LastDuplicateAt, &r.BodyMasked, &r.PlanID, &r.Note}
 }
 
 func inUTC(r *event.Record) {

@@ -4,8 +4,8 @@ import "github.com/prometheus/client_golang/prometheus"
 
 // Steps counts attempts, and how steps and events end.
 type Steps struct {
-	attempts, retries, steps, events *prometheus.CounterVec
-	step, provider, status           *label
+	attempts, retries, steps, events, unevaluated *prometheus.CounterVec
+	step, provider, status                        *label
 }
 
 func newSteps(r prometheus.Registerer) *Steps {
@@ -14,9 +14,11 @@ func newSteps(r prometheus.Registerer) *Steps {
 		retries:  counter("step_retries_total", "Attempts that a step made after a failed one.", "step"),
 		steps:    counter("steps_total", "Steps that completed or failed for good.", "step", "outcome"),
 		events:   counter("events_total", "Events that became final, once per generation.", "provider", "status"),
-		step:     atMost(200), provider: atMost(100), status: atMost(10),
+		unevaluated: counter("conditions_unevaluated_total",
+			"Conditions of routes that could not be evaluated for an event, so that the route did not match.", "provider"),
+		step: atMost(200), provider: atMost(100), status: atMost(10),
 	}
-	r.MustRegister(s.attempts, s.retries, s.steps, s.events)
+	r.MustRegister(s.attempts, s.retries, s.steps, s.events, s.unevaluated)
 	return s
 }
 
@@ -36,6 +38,11 @@ func (s *Steps) Attempted(step string, failed, again bool) {
 // StepEnded counts a step that completed or failed for good.
 func (s *Steps) StepEnded(step, outcome string) {
 	s.steps.WithLabelValues(s.step.bound(step), s.status.bound(outcome)).Inc()
+}
+
+// Unevaluated counts a condition that could not be evaluated for an event of this provider.
+func (s *Steps) Unevaluated(provider string) {
+	s.unevaluated.WithLabelValues(s.provider.bound(provider)).Inc()
 }
 
 // EventEnded counts an event that became final.

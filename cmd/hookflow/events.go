@@ -41,8 +41,8 @@ func newEventsCommand(env environment) *cobra.Command {
 
 // filterFlags are the filters of GET /v1/events.
 type filterFlags struct {
-	provider, typ, status, account, errorType, failure, contains, since, until, order, cursor string
-	limit                                                                                     int
+	provider, typ, status, account, note, errorType, failure, contains, since, until, order, cursor string
+	limit                                                                                           int
 }
 
 func (f *filterFlags) add(cmd *cobra.Command) {
@@ -57,6 +57,7 @@ func (f *filterFlags) addMatch(cmd *cobra.Command) {
 	flags.StringVar(&f.typ, "type", "", "event type, * and ? match any characters")
 	flags.StringVar(&f.status, "status", "", "pending, processing, completed or failed")
 	flags.StringVar(&f.account, "account", "", "account of the provider")
+	flags.StringVar(&f.note, "note", "", "unevaluated: the condition of a route could not be evaluated")
 	flags.StringVar(&f.errorType, "error-type", "", "type of the last error, such as InvalidPayload")
 	flags.StringVar(&f.failure, "error", "", "what the last error's message contains")
 }
@@ -81,7 +82,7 @@ func (f *filterFlags) query() url.Values {
 	q := url.Values{}
 	for name, value := range map[string]string{
 		"provider": f.provider, "type": f.typ, "status": f.status, "account": f.account, "q": f.contains,
-		"error_type": f.errorType, "error": f.failure, "since": f.since, "until": f.until, "order": f.order, "cursor": f.cursor,
+		"note": f.note, "error_type": f.errorType, "error": f.failure, "since": f.since, "until": f.until, "order": f.order, "cursor": f.cursor,
 	} {
 		if value != "" {
 			q.Set(name, value)

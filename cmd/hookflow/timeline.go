@@ -33,6 +33,9 @@ func printPlan(w io.Writer, raw json.RawMessage) {
 	if plan.Route != "" {
 		fmt.Fprintf(w, "%-14s %s\n", "route", printable(plan.Route))
 	}
+	for _, note := range plan.Notes {
+		fmt.Fprintf(w, "%-14s %s\n", "note", printable(note))
+	}
 }
 
 // printTimeline writes a line per moment.
