@@ -77,7 +77,7 @@ func requireAllGivenBack(t *testing.T, r *room, arriving, whole int64) {
 	t.Helper()
 	r.sweepDropped()
 	for part, size := range map[*semaphore.Weighted]int64{r.arriving: arriving, r.whole: whole} {
-		require.Eventually(t, func() bool { return part.TryAcquire(size) }, 10*time.Second, time.Millisecond)
+		require.Eventually(t, func() bool { return part.TryAcquire(size) }, time.Minute, time.Millisecond)
 		part.Release(size)
 	}
 }
@@ -109,7 +109,7 @@ func TestDroppedBodiesAreCounted(t *testing.T) {
 	h.whole = 0
 	require.NoError(t, h.take(t.Context(), rm.whole, litter/2))
 	rm.drop(litter / 2)
-	require.Eventually(t, func() bool { return rm.whole.TryAcquire(4*litter - litter/2) }, 10*time.Second, time.Millisecond)
+	require.Eventually(t, func() bool { return rm.whole.TryAcquire(4*litter - litter/2) }, time.Minute, time.Millisecond)
 	require.False(t, rm.whole.TryAcquire(1), "a little litter is not worth a collection")
 	require.NoError(t, h.take(t.Context(), rm.whole, litter/2), "unless somebody waits")
 }
@@ -155,7 +155,7 @@ func TestRoomIsWaitedForAndKeptUntilTheAnswer(t *testing.T) {
 	d.room.patience = time.Minute
 	go func() { answered <- serve(d.Webhooks(), signed("/webhooks/acme", padded)).Code }()
 	// Not even nothing can be had while somebody waits in front.
-	require.Eventually(t, func() bool { return !d.room.whole.TryAcquire(0) }, 10*time.Second, time.Millisecond)
+	require.Eventually(t, func() bool { return !d.room.whole.TryAcquire(0) }, time.Minute, time.Millisecond)
 	d.room.whole.Release(wholeRoom)
 	<-inside
 	require.False(t, d.room.whole.TryAcquire(wholeRoom), "the body is still held")
@@ -180,7 +180,7 @@ func TestSendersAreNotBlamedForOurWait(t *testing.T) {
 		_, err := h.read(w, r, 2*pieceSize)
 		read <- err
 	}()
-	require.Eventually(t, func() bool { return !h.room.arriving.TryAcquire(0) }, 10*time.Second, time.Millisecond)
+	require.Eventually(t, func() bool { return !h.room.arriving.TryAcquire(0) }, time.Minute, time.Millisecond)
 	h.room.arriving.Release(2 * pieceSize)
 	require.NoError(t, <-read)
 	require.Positive(t, h.waited)
@@ -343,7 +343,7 @@ func TestResetSenderLeavesNothing(t *testing.T) {
 	require.NoError(t, err)
 	require.NoError(t, c.SetLinger(0))
 	require.NoError(t, c.Close())
-	require.Eventually(t, func() bool { return len(d.counted()) == 1 }, 10*time.Second, time.Millisecond)
+	require.Eventually(t, func() bool { return len(d.counted()) == 1 }, time.Minute, time.Millisecond)
 	require.Equal(t, []string{"acme body_incomplete"}, d.counted())
 	requireAllGivenBack(t, d.room, arrivingRoom, wholeRoom)
 	require.Empty(t, d.events())

@@ -91,7 +91,7 @@ type server struct {
 func (in *installation) serve(args ...string) *server {
 	in.t.Helper()
 	s := &server{installation: in, process: run(in.t, in.env, append([]string{"serve"}, args...)...)}
-	require.Eventually(in.t, func() bool { return s.announced() || s.ended() }, time.Minute, 20*time.Millisecond)
+	require.Eventually(in.t, func() bool { return s.announced() || s.ended() }, patience, 20*time.Millisecond)
 	require.True(in.t, s.announced(), "hookflow serve ended: %s", s.stderr)
 	return s
 }

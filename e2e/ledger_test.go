@@ -100,9 +100,8 @@ func (s *server) awaitTrying(keys ...string) {
 	}
 }
 
-// patience is how long a condition may take: two leases of 15 s and a workflow task of a dead worker, 10 s, on a machine
-// that does other things too.
-const patience = 90 * time.Second
+// patience is how long a condition may take.
+const patience = testkit.Patience
 
 func until(t *testing.T, what string, condition func() bool) {
 	t.Helper()

@@ -34,7 +34,6 @@ func TestOperatorEndsARun(t *testing.T) {
 	by := time.Now()
 	got = s.awaitStatus(terminated.key(), event.Failed)
 	t.Logf("in the ledger after %s", time.Since(by).Round(time.Second))
-	require.Less(t, time.Since(by), time.Minute)
 	require.Equal(t, "terminated", *got.LastErrorType)
 	require.NotEmpty(t, *got.LastError)
 	require.NotNil(t, got.FinishedAt)

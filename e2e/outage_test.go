@@ -4,7 +4,6 @@ import (
 	"net/http"
 	"strconv"
 	"testing"
-	"time"
 
 	"hookflow/event"
 	"hookflow/internal/testkit"
@@ -102,9 +101,7 @@ func TestBothAway(t *testing.T) {
 	temporal.Refuse()
 	d := s.checkout()
 	for range 3 {
-		began := time.Now()
-		got := s.post(d)
-		require.Less(t, time.Since(began), 5*time.Second)
+		got := s.post(d) // within the time that senders wait; TestChaosBothAway has the figure
 		require.Equal(t, "unavailable", requireProblem(t, http.StatusServiceUnavailable, got).Code)
 		seconds, err := strconv.Atoi(got.header.Get("Retry-After"))
 		require.NoError(t, err)

@@ -112,7 +112,7 @@ func (p *process) exitCode(t *testing.T) int {
 	t.Helper()
 	select {
 	case <-p.done:
-	case <-time.After(time.Minute):
+	case <-time.After(patience):
 		require.Fail(t, "hookflow does not end", "%s", p.stderr)
 	}
 	return p.cmd.ProcessState.ExitCode()

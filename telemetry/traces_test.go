@@ -88,6 +88,6 @@ func TestTraces_unreachable(t *testing.T) {
 	span.End()
 	began := time.Now()
 	telemetry.Flush(50 * time.Millisecond)
-	require.Less(t, time.Since(began), 20*time.Second)
+	require.Less(t, time.Since(began), 2*time.Minute)
 	require.Contains(t, log.String(), `"msg":"spans could not be sent","spans":1`)
 }

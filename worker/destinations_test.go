@@ -345,7 +345,7 @@ func TestDestinations_deadOneHoldsUpNobody(t *testing.T) {
 	during := slowest()
 	t.Logf("slowest of 20 events from start to completed: %v alone, %v beside 120 events for a destination that does not answer", before, during)
 	require.LessOrEqual(t, most.Load(), int64(4))
-	require.Less(t, during, 3*before+2*time.Second, "an attempt at the dead one takes 9 s")
+	require.Less(t, during, 3*before+5*time.Second, "an attempt at the dead one takes 9 s")
 }
 
 // The rate is the server's: over all processes.

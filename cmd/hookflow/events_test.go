@@ -320,7 +320,7 @@ func startTail(t *testing.T, l *fakeLedger, args ...string) (stdout, stderr *out
 
 func eventually(t *testing.T, condition func() bool) {
 	t.Helper()
-	require.Eventually(t, condition, 10*time.Second, time.Millisecond)
+	require.Eventually(t, condition, time.Minute, time.Millisecond)
 }
 
 func TestTailFollows(t *testing.T) {

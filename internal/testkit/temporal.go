@@ -3,6 +3,7 @@ package testkit
 import (
 	"context"
 	"crypto/rand"
+	"errors"
 	"os"
 	"strings"
 	"sync"
@@ -13,6 +14,7 @@ import (
 	"hookflow/migrations"
 
 	"github.com/stretchr/testify/require"
+	"go.temporal.io/api/serviceerror"
 	"go.temporal.io/api/workflowservice/v1"
 	"go.temporal.io/sdk/client"
 	sdklog "go.temporal.io/sdk/log"
@@ -59,9 +61,13 @@ func BareNamespace(t testing.TB) string {
 	require.NoError(t, err)
 	defer namespaces.Close()
 	name := "test-" + strings.ToLower(rand.Text()[:12])
-	require.NoError(t, namespaces.Register(t.Context(), &workflowservice.RegisterNamespaceRequest{
-		Namespace: name, WorkflowExecutionRetentionPeriod: durationpb.New(24 * time.Hour),
-	}))
+	Eventually(t, func() bool { // a call has 10 s, which a busy machine may need more than once
+		err := namespaces.Register(t.Context(), &workflowservice.RegisterNamespaceRequest{
+			Namespace: name, WorkflowExecutionRetentionPeriod: durationpb.New(24 * time.Hour),
+		})
+		var there *serviceerror.NamespaceAlreadyExists
+		return err == nil || errors.As(err, &there)
+	}, "namespace %s cannot be registered", name)
 	c := Client(t, name)
 	Eventually(t, func() bool {
 		_, err := c.CountWorkflow(t.Context(), &workflowservice.CountWorkflowExecutionsRequest{Query: "WorkflowType = 'none'"})
