@@ -97,7 +97,7 @@ func deleteSchedules(c client.Client) {
 // Client dials the tests' server, for a namespace.
 func Client(t testing.TB, namespace string) client.Client {
 	t.Helper()
-	c, err := client.Dial(client.Options{HostPort: TemporalAddress(t), Namespace: namespace, Logger: Quiet()})
+	c, err := client.NewLazyClient(client.Options{HostPort: TemporalAddress(t), Namespace: namespace, Logger: Quiet()})
 	require.NoError(t, err)
 	t.Cleanup(c.Close)
 	return c
