@@ -46,6 +46,8 @@ type Event struct {
 	Packed []byte `json:"packed,omitempty"`
 	// Answering says that a run was started together with a question, which it waits for before it begins.
 	Answering bool `json:"answering,omitempty"`
+	// Installation says whose run it is; what is stamped by the intake travels in the run's input.
+	Installation Installation `json:"installation,omitzero"`
 	// Generation counts the replays of the event; 0 is the first run.
 	Generation int `json:"generation,omitempty"`
 	// Reply says that the step at hand computes the answer for which the sender waits.
@@ -67,14 +69,16 @@ type Waiting struct {
 
 // Ref returns what a run needs to know of an event whose content is in the ledger.
 func (e *Event) Ref() Event {
-	return Event{ID: e.ID, Provider: e.Provider, Scheme: e.Scheme, EventID: e.EventID, Type: e.Type, Generation: e.Generation}
+	return Event{ID: e.ID, Provider: e.Provider, Scheme: e.Scheme, EventID: e.EventID, Type: e.Type, Generation: e.Generation, Installation: e.Installation}
 }
 
 // Key returns "provider:event_id", the event's identity for ever.
 func (e *Event) Key() string { return Key(e.Provider, e.EventID) }
 
 // WorkflowID returns the Temporal workflow ID of the event's runs.
-func (e *Event) WorkflowID() string { return WorkflowID(e.Provider, e.EventID) }
+func (e *Event) WorkflowID() string {
+	return e.Installation.prefix() + WorkflowID(e.Provider, e.EventID)
+}
 
 // IdempotencyKey returns "key/step", and "key/step/epoch" once a replay repeats completed steps on purpose.
 // It is the same for every attempt of a step, so a receiver that keeps it does the work once.

@@ -27,7 +27,9 @@ type Config struct {
 	// Namespace is that of Temporal, which the client keeps to itself.
 	Namespace string
 	// TaskQueue and WorkflowType say where and as what a run of a scheme's event is started.
-	TaskQueue    string
+	TaskQueue string
+	// Queue is TaskQueue where the installation has one of its own, "" for the default: workflow IDs begin with it then.
+	Queue        string
 	WorkflowType func(scheme string) string
 	// ReplyUpdate names the update by which a run is asked for an answer.
 	ReplyUpdate string
@@ -139,6 +141,7 @@ func (in *Intake) Run(ctx context.Context) {
 // event.ErrTooLargeNow when only a place too small for it is left, and what Postgres says of data that it refuses.
 // After an error the event may have been kept all the same; a repetition is then a Duplicate.
 func (in *Intake) Accept(ctx context.Context, e *event.Event) (event.Outcome, error) {
+	e.Installation = in.installation()
 	if e.Chatty && !in.Routed(e.Provider, e.Type) {
 		return event.Ignored, nil
 	}
@@ -151,12 +154,18 @@ func (in *Intake) Accept(ctx context.Context, e *event.Event) (event.Outcome, er
 	return in.acceptDirectly(ctx, e)
 }
 
+// installation is stamped on what is accepted and started here.
+func (in *Intake) installation() event.Installation {
+	return event.Installation{Ledger: in.Store.Ledger(), Queue: in.Queue}
+}
+
 // AcceptAll makes the events of one delivery durable and unique: in one statement where the ledger answers. It returns
 // one outcome each, in their order, or the errors of Accept; some of the events may then have been kept all the same.
 func (in *Intake) AcceptAll(ctx context.Context, events []event.Event) ([]event.Outcome, error) {
 	outcomes := make([]event.Outcome, len(events))
 	kept := make([]int, 0, len(events)) // places of those that are not ignored
 	for i := range events {
+		events[i].Installation = in.installation()
 		if events[i].Chatty && !in.Routed(events[i].Provider, events[i].Type) {
 			outcomes[i] = event.Ignored
 			continue

@@ -90,6 +90,7 @@ func (in *Intake) relayProvider(ctx context.Context, provider string) error {
 		in.queues.release(provider)
 	}
 	for _, c := range claimed {
+		c.Installation = in.installation()
 		in.queues.push(queued{Event: c.Ref(), leaseUntil: now.Add(leaseFor), attempts: c.Attempts, refusedSince: c.RefusedSince})
 	}
 	return err

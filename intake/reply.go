@@ -35,6 +35,7 @@ const (
 // event.ErrLate or event.ErrNoAnswer (wrapped: failed, or nobody could be asked), and the fallback is due. Without an
 // outcome the errors are those of Accept.
 func (in *Intake) Reply(ctx context.Context, e *event.Event, ask *event.Ask) (event.Outcome, event.Answer, error) {
+	e.Installation = in.installation()
 	outcome, err := in.hold(ctx, e, ask)
 	if err != nil {
 		return "", event.Answer{}, err

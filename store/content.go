@@ -33,6 +33,7 @@ var holdings = []holding{
 		"id", "provider", "scheme", "event_id", "event_type", "account", "livemode", "status", "generation", "epoch", "workflow_id",
 		"run_id", "original_run_id", "attempts", "last_error_type", "occurred_at", "received_at", "dispatched_at", "dispatch_attempts",
 		"next_dispatch_at", "refused_since", "lease_until", "started_at", "finished_at", "duplicates", "last_duplicate_at", "body_masked", "plan_id", "note"}},
+	{table: "installation", kept: []string{"ledger", "the_one"}},
 	{table: "plans", kept: []string{"id", "plan"}}, // of the configuration
 	// A filter may hold words of the events that it found.
 	{table: "replays", rows: "id IN (SELECT replay FROM replay_events WHERE event = $1)", content: []string{"filter"},

@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"strconv"
 	"strings"
+	"sync/atomic"
 	"time"
 
 	"github.com/jackc/pgx/v5"
@@ -24,6 +25,7 @@ type Store struct {
 	questions *pgxpool.Pool // /v1, housekeeping
 	recent    *recent
 	plans     plans
+	ledger    atomic.Pointer[string]
 }
 
 // Options tune Open. The zero value is what a process needs.
@@ -109,6 +111,24 @@ func poolSettings(url string) (given, error) {
 		g.most = int32(n)
 	}
 	return g, nil
+}
+
+// ReadLedger reads which ledger this is, once; Ledger returns it then.
+func (s *Store) ReadLedger(ctx context.Context) error {
+	var ledger string
+	if err := s.questions.QueryRow(ctx, `SELECT ledger::text FROM installation`).Scan(&ledger); err != nil {
+		return err
+	}
+	s.ledger.Store(&ledger)
+	return nil
+}
+
+// Ledger returns the uuid of the ledger, "" before it was read.
+func (s *Store) Ledger() string {
+	if ledger := s.ledger.Load(); ledger != nil {
+		return *ledger
+	}
+	return ""
 }
 
 // Close closes the pools and waits for the statements under way.

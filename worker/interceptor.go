@@ -34,12 +34,13 @@ type attempts struct {
 	// answer turns what a handler returned into the answer that its sender takes.
 	answer func(e *event.Event, result json.RawMessage) (event.Answer, error)
 	panics
-	away away
+	away    away
+	foreign *foreign
 }
 
 // InterceptWorkflow is called once per run and replay.
 func (a *attempts) InterceptWorkflow(_ workflow.Context, next interceptor.WorkflowInboundInterceptor) interceptor.WorkflowInboundInterceptor {
-	w := &watched{panics: &a.panics}
+	w := &watched{panics: &a.panics, foreign: a.foreign}
 	w.Next = next
 	return w
 }
@@ -68,6 +69,9 @@ func (a *attempt) ExecuteActivity(ctx context.Context, in *interceptor.ExecuteAc
 	ref, ok := eventOf(in)
 	switch {
 	case !ok || strings.HasPrefix(activity.GetInfo(ctx).ActivityType.Name, "mirror."):
+		if err := a.foreign.mirror(in); err != nil {
+			return nil, err
+		}
 		return a.Next.ExecuteActivity(ctx, in)
 	case ref.Waiting != nil && ref.Waiting.Attempts > 0:
 		return a.wait(ctx, in, ref)
@@ -77,6 +81,9 @@ func (a *attempt) ExecuteActivity(ctx context.Context, in *interceptor.ExecuteAc
 
 // make makes the attempt, and says so when the handler's part begins, which an error then keeps from beginning.
 func (a *attempt) make(ctx context.Context, in *interceptor.ExecuteActivityInput, ref event.Event, begins func() error) (any, error) {
+	if a.foreign.is(ref.Installation) { // its ledger is out of reach, for this worker
+		return nil, a.outage(ctx, ref, activities.LedgerUnavailable(errForeign))
+	}
 	whole, err := a.fill(ctx, ref)
 	if err != nil {
 		return nil, a.outage(ctx, ref, err)
@@ -149,6 +156,7 @@ func (a *attempt) fill(ctx context.Context, ref event.Event) (event.Event, error
 		a.store.Remember(whole)
 	}
 	whole.Generation, whole.Step, whole.Epoch, whole.Reply = ref.Generation, ref.Step, ref.Epoch, ref.Reply
+	whole.Installation = ref.Installation
 	return whole, nil
 }
 

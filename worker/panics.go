@@ -50,11 +50,13 @@ func (p *panics) first(where string) bool {
 // watched is the part of a run that the watch sees.
 type watched struct {
 	interceptor.WorkflowInboundInterceptorBase
-	panics *panics
+	panics  *panics
+	foreign *foreign
 }
 
-// ExecuteWorkflow runs a workflow under the watch.
+// ExecuteWorkflow runs a workflow under the watch, unless it is another installation's.
 func (w *watched) ExecuteWorkflow(ctx workflow.Context, in *interceptor.ExecuteWorkflowInput) (any, error) {
+	w.foreign.leave(in)
 	info := workflow.GetInfo(ctx)
 	defer w.panics.unwinding(info.WorkflowExecution.RunID, telemetry.Failure{
 		Step: info.WorkflowType.Name, WorkflowID: info.WorkflowExecution.ID,

@@ -36,6 +36,9 @@ func (a *attempt) wait(ctx context.Context, in *interceptor.ExecuteActivityInput
 			a.progress.count(ctx, tally{Made: made})
 		}
 	}()
+	if a.foreign.is(ref.Installation) {
+		return nil, a.outage(ctx, ref, activities.LedgerUnavailable(errForeign))
+	}
 	if err := a.ping(ctx); err != nil { // memory may hold the event, and the handler would ask in vain
 		return nil, a.outage(ctx, ref, activities.LedgerUnavailable(err))
 	}

@@ -87,7 +87,7 @@ func newWorker(c Config, onFatal func(error)) worker.Worker {
 func (c Config) attempts() *attempts {
 	return &attempts{
 		store: c.Store, now: c.Now, log: c.Log, steps: c.Steps, answer: c.Answer,
-		panics: panics{report: c.Panicked}, away: away{shortest: shortestPause, longest: longestPause},
+		panics: panics{report: c.Panicked}, foreign: newForeign(c.Store, c.Log), away: away{shortest: shortestPause, longest: longestPause},
 	}
 }
 

@@ -9,7 +9,7 @@ import (
 
 // process is an event's life, and the answer to a sender that waits for one: the run does not close on somebody who asks.
 func process(ctx workflow.Context, e event.Event, body []byte) error {
-	reply, err := hear(ctx, e.Answering)
+	reply, err := hear(ctx, e)
 	if err != nil {
 		return err
 	}

@@ -21,9 +21,10 @@ const NoReply = "NoReply"
 // reply is a run's answer to a sender that waits. It is computed once, whether or not anybody asks: in the update that
 // the run was started with, or as a step of the plan.
 type reply struct {
-	expected bool     // the run was started with a question, which has not come yet
-	question question // the one that came
-	begun    bool     // it is being computed
+	of       event.Event // whose answer it is
+	expected bool        // the run was started with a question, which has not come yet
+	question question    // the one that came
+	begun    bool        // it is being computed
 	done     bool
 	outcome  // its result is an event.Reply
 }
@@ -42,8 +43,8 @@ type told struct {
 }
 
 // hear makes the run answer whoever asks.
-func hear(ctx workflow.Context, expected bool) (*reply, error) {
-	r := &reply{expected: expected}
+func hear(ctx workflow.Context, e event.Event) (*reply, error) {
+	r := &reply{of: e, expected: e.Answering}
 	return r, workflow.SetUpdateHandler(ctx, Reply, r.update)
 }
 
@@ -51,6 +52,9 @@ func hear(ctx workflow.Context, expected bool) (*reply, error) {
 // an answer needs neither Postgres nor the mirror. Whoever asks later waits for the same answer.
 func (r *reply) update(ctx workflow.Context, q question) (told, error) {
 	var err error
+	if q.Event.ID != r.of.ID || q.Event.Installation.Foreign(r.of.Installation) {
+		return told{}, temporal.NewApplicationError("the run is another event's", NoReply)
+	}
 	if r.expected && !r.begun {
 		r.question = q
 		// Within the workflow task: an activity task of its own would cost the sender some 100 ms.

@@ -181,6 +181,8 @@ func (a *app) serve(ctx context.Context, at listeners) error {
 	defer stopIntake()
 	defer stopWorker()
 	var dispatching, working sync.WaitGroup
+	a.readLedger(ctx, firstLook)
+	working.Go(func() { a.readLedger(workerCtx, time.Hour) })
 	if a.worker != nil && !a.eager.meet(ctx, a.temporal) {
 		working.Go(func() { a.eager.meetLater(workerCtx, a.temporal) })
 	}
@@ -218,6 +220,21 @@ func (a *app) serve(ctx context.Context, at listeners) error {
 	a.temporal.Close()
 	a.store.Close()
 	return err
+}
+
+// firstLook is how long a start waits to know which ledger it has: without, it takes the runs of every installation for its own.
+const firstLook = 2 * time.Second
+
+// readLedger reads which ledger this is, for as long as it takes within most.
+func (a *app) readLedger(ctx context.Context, most time.Duration) {
+	ctx, cancel := context.WithTimeout(ctx, most)
+	defer cancel()
+	for a.store.Ledger() == "" && a.store.ReadLedger(ctx) != nil && ctx.Err() == nil {
+		select {
+		case <-ctx.Done():
+		case <-time.After(time.Second):
+		}
+	}
 }
 
 // leave tells load balancers and senders to turn to another process, and gives them time to.

@@ -6,6 +6,7 @@ import (
 	"unicode"
 
 	"hookflow/event"
+	"hookflow/worker"
 
 	sdklog "go.temporal.io/sdk/log"
 )
@@ -26,8 +27,15 @@ func (l ourLog) Info(msg string, keyvals ...any) { l.log.Info(msg, inOurWords(ke
 // Warn writes a line.
 func (l ourLog) Warn(msg string, keyvals ...any) { l.log.Warn(msg, inOurWords(keyvals)...) }
 
-// Error writes a line.
-func (l ourLog) Error(msg string, keyvals ...any) { l.log.Error(msg, inOurWords(keyvals)...) }
+// Error writes a line, but not of a task that was given back on purpose: the worker notes those, once a minute.
+func (l ourLog) Error(msg string, keyvals ...any) {
+	for i := 0; i+1 < len(keyvals); i += 2 {
+		if err, ok := keyvals[i+1].(error); ok && strings.HasPrefix(err.Error(), worker.ForeignTask) {
+			return
+		}
+	}
+	l.log.Error(msg, inOurWords(keyvals)...)
+}
 
 // With returns a logger that adds attributes to each line.
 func (l ourLog) With(keyvals ...any) sdklog.Logger {
