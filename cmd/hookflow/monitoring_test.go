@@ -78,6 +78,7 @@ func TestWhatIsWatchedIsExported(t *testing.T) {
 	p.postForged(t)
 	p.telemetry.Door.Ignored("vapi", "speech-update") // two that take longer to bring about
 	p.telemetry.Steps.Attempted("a step", true, true)
+	p.telemetry.Steps.Unevaluated("stripe")
 	p.telemetry.Destinations.Stands("crm", "circuit_open")
 	var page string
 	testkit.Eventually(t, func() bool {
