@@ -52,13 +52,44 @@ has_postgres() {
 
 can_apt() { [ "$(id -u)" = 0 ] && have apt-get; }
 
+# Runs a command with its output folded: a line every 15 s says what it last wrote, and all of it is shown if it fails.
+quietly() {
+	log=$(mktemp)
+	"$@" </dev/null >"$log" 2>&1 &
+	pid=$!
+	# A shell lets what runs in its background ignore Ctrl-C.
+	trap 'kill "$pid" 2>/dev/null; rm -f "$log"; exit 130' INT TERM HUP
+	tenths=0
+	while kill -0 "$pid" 2>/dev/null; do
+		sleep 0.1
+		tenths=$((tenths + 1))
+		if [ $((tenths % 150)) = 0 ]; then echo "  $((tenths / 10)) s: $(tail -n 1 "$log")"; fi
+	done
+	wait "$pid" && code=0 || code=$?
+	trap - INT TERM HUP
+	[ "$code" = 0 ] || cat "$log" >&2
+	rm -f "$log"
+	return "$code"
+}
+
 apt_install() {
 	export DEBIAN_FRONTEND=noninteractive
 	# A fresh image has no package lists. Old ones may do, so a failure here is not the end.
-	apt-get update -qq || echo "The package lists could not be refreshed; going on with those that are here." >&2
-	# Lists and downloads on standard output are of no interest; errors are on the other one.
-	apt-get install -y -qq --no-install-recommends "$@" </dev/null >/dev/null ||
+	quietly apt-get update -q || echo "The package lists could not be refreshed; going on with those that are here." >&2
+	# A machine that was just started may be installing its updates.
+	quietly apt-get install -y -q --no-install-recommends -o DPkg::Lock::Timeout=300 "$@" ||
 		fail "apt-get install $* failed (see above)."
+}
+
+# The command for somebody else's hands. A fresh machine has no package lists, and a small one no sudo.
+as_root() {
+	if [ "$(id -u)" = 0 ]; then
+		echo "$1${2:+ && $2}"
+	elif have sudo; then
+		echo "sudo $1${2:+ && sudo $2}"
+	else
+		echo "as root, $1${2:+ && $2}"
+	fi
 }
 
 # Debian's package makes and starts a cluster of its own, on port 5432, unless it is told not to beforehand. A policy
@@ -89,13 +120,13 @@ check_postgres() {
 	Darwin) how="brew install postgresql@17" ;;
 	*)
 		if have apt-get; then
-			how="sudo apt-get install -y --no-install-recommends postgresql"
+			how=$(as_root "apt-get update" "apt-get install -y --no-install-recommends postgresql")
 		elif have dnf; then
-			how="sudo dnf install -y postgresql-server"
+			how=$(as_root "dnf install -y postgresql-server")
 		elif have apk; then
-			how="sudo apk add postgresql"
+			how=$(as_root "apk add -U postgresql")
 		elif have pacman; then
-			how="sudo pacman -S --noconfirm postgresql"
+			how=$(as_root "pacman -Sy --noconfirm postgresql")
 		else
 			how="see https://www.postgresql.org/download/"
 		fi
@@ -128,7 +159,11 @@ check_cc() {
 	Darwin) how="xcode-select --install" ;;
 	*)
 		how="install gcc and the C library's headers"
-		if have apt-get; then how="sudo apt-get install -y gcc libc6-dev"; fi
+		if have apt-get; then
+			how=$(as_root "apt-get update" "apt-get install -y --no-install-recommends gcc libc6-dev")
+		elif have dnf; then
+			how=$(as_root "dnf install -y gcc glibc-devel")
+		fi
 		;;
 	esac
 	fail "The tests run with Go's race detector, which needs a C compiler: $how"

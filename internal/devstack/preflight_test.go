@@ -18,7 +18,7 @@ type machine struct {
 func newMachine(t *testing.T, programs map[string]string) machine {
 	t.Helper()
 	m := machine{root: t.TempDir(), bin: t.TempDir()}
-	for _, tool := range []string{"sh", "grep", "mkdir", "cat", "mktemp", "rm", "touch", "chmod"} {
+	for _, tool := range []string{"sh", "grep", "mkdir", "cat", "mktemp", "rm", "touch", "chmod", "sleep", "tail"} {
 		path, err := exec.LookPath(tool)
 		require.NoError(t, err)
 		require.NoError(t, os.Symlink(path, filepath.Join(m.bin, tool)))
@@ -87,7 +87,7 @@ func TestPreflightPostgresIsInstalledByRoot(t *testing.T) {
 	require.NoError(t, err, out)
 	require.Contains(t, out, "Installing the package postgresql")
 	require.Equal(t, "create_main_cluster = false", lastLine([]byte(read(t, m, policy))))
-	require.Contains(t, read(t, m, "apt.log"), "install -y -qq --no-install-recommends postgresql")
+	require.Contains(t, read(t, m, "apt.log"), "update -q\ninstall -y -q --no-install-recommends -o DPkg::Lock::Timeout=300 postgresql")
 
 	out, err = m.preflight("postgres")
 	require.NoError(t, err)
@@ -114,9 +114,13 @@ func TestPreflightPostgresTellsTheCommand(t *testing.T) {
 		programs map[string]string
 		want     string
 	}{
-		"Debian":        {map[string]string{"id": asUser, "uname": linux, "apt-get": refused}, "sudo apt-get install -y"},
-		"Fedora":        {map[string]string{"id": asUser, "uname": linux, "dnf": refused}, "sudo dnf install"},
-		"root, not apt": {map[string]string{"id": asRoot, "uname": linux, "apk": refused}, "apk add"},
+		"Debian": {map[string]string{"id": asUser, "uname": linux, "apt-get": refused, "sudo": refused},
+			": sudo apt-get update && sudo apt-get install -y --no-install-recommends postgresql\n"},
+		"no sudo": {map[string]string{"id": asUser, "uname": linux, "apt-get": refused},
+			": as root, apt-get update && apt-get install -y --no-install-recommends postgresql\n"},
+		"Fedora":        {map[string]string{"id": asUser, "uname": linux, "dnf": refused, "sudo": refused}, ": sudo dnf install"},
+		"Arch":          {map[string]string{"id": asUser, "uname": linux, "pacman": refused, "sudo": refused}, ": sudo pacman -Sy "},
+		"root, not apt": {map[string]string{"id": asRoot, "uname": linux, "apk": refused}, ": apk add -U postgresql\n"},
 		"macOS":         {map[string]string{"id": asUser, "uname": "echo Darwin"}, "brew install postgresql@17"},
 		"anything else": {map[string]string{"id": asUser, "uname": linux}, "https://www.postgresql.org/download/"},
 	} {
@@ -157,9 +161,30 @@ func TestPreflightCompiler(t *testing.T) {
 	require.Contains(t, out, "Installing the packages gcc")
 	require.Contains(t, read(t, m, "apt.log"), "gcc libc6-dev")
 
-	out, err = newMachine(t, map[string]string{"id": asUser, "apt-get": refused, "uname": linux}).preflight("cc")
+	out, err = newMachine(t, map[string]string{"id": asUser, "apt-get": refused, "uname": linux, "sudo": refused}).preflight("cc")
 	require.Error(t, err)
-	require.Contains(t, out, "sudo apt-get install -y gcc")
+	require.Contains(t, out, ": sudo apt-get update && sudo apt-get install -y --no-install-recommends gcc libc6-dev\n")
+}
+
+// apt's pages of output are shown where it fails, and only there.
+func TestPreflightFoldsWhatAptPrints(t *testing.T) {
+	t.Parallel()
+	for name, end := range map[string]string{"works": aptGet, "fails": "exit 100"} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			m := newMachine(t, map[string]string{"id": asRoot, "uname": linux, "apt-get": "echo a line of apt; echo a warning of debconf >&2\n" + end})
+			out, err := m.preflight("postgres")
+			if name == "works" {
+				require.NoError(t, err, out)
+				require.NotContains(t, out, "of apt")
+				require.NotContains(t, out, "of debconf")
+				return
+			}
+			require.Error(t, err)
+			require.Contains(t, out, "a line of apt\na warning of debconf\n")
+			require.Contains(t, out, "apt-get install postgresql failed (see above).")
+		})
+	}
 }
 
 func read(t *testing.T, m machine, path string) string {
