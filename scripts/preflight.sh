@@ -37,6 +37,43 @@ check_go() {
 		fail "hookflow needs Go 1.26 or newer, and this one is $version: https://go.dev/dl/"
 }
 
+# Go keeps what it compiled in GOCACHE, runs programs from there and from its temporary folder, and keeps modules in
+# GOMODCACHE. Its own messages name none of what can be set.
+check_folders() {
+	cache=$(go env GOCACHE 2>/dev/null) || cache=
+	modules=$(go env GOMODCACHE 2>/dev/null) || modules=
+	case $cache in
+	/*) ;;
+	*) fail "Go has no folder for what it compiles: HOME is ${HOME:-not set}, GOCACHE is ${cache:-not set}. $how_home" ;;
+	esac
+	[ -n "$modules" ] || fail "Go has no folder for modules: HOME is ${HOME:-not set}, GOMODCACHE is not set. $how_home"
+	check_folder "GOCACHE=$cache" "$cache" programs "set HOME or GOCACHE to a folder of your own: HOME=FOLDER make …"
+	check_folder "GOMODCACHE=$modules" "$modules" files "set HOME or GOMODCACHE to a folder of your own: HOME=FOLDER make …"
+	temporary=$(go env GOTMPDIR)
+	if [ -z "$temporary" ]; then temporary=${TMPDIR:-/tmp}; fi
+	check_folder "The temporary folder $temporary" "$temporary" programs "set TMPDIR to a folder of your own: TMPDIR=FOLDER make …"
+	check_folder "The folder $(pwd)/bin" "$(pwd)/bin" programs "move the checkout to a folder of your own"
+}
+
+how_home="Set HOME to a folder of your own: HOME=FOLDER make …"
+
+# $1 is what the folder $2 is called, $3 what is kept in it, $4 what to do where that cannot be.
+check_folder() {
+	probe=$2/.hookflow-$$
+	if ! { mkdir -p "$2" && printf '#!/bin/sh\n' >"$probe"; } 2>/dev/null; then
+		# What is there is the one to look at: the folder, or the nearest above it.
+		there=$2
+		while [ ! -e "$there" ]; do there=$(dirname "$there"); done
+		who=$(id -un 2>/dev/null) || who="user $(id -u)"
+		fail "$1 cannot be written by $who ($(ls -ld "$there")): $4"
+	fi
+	if [ "$3" = programs ] && chmod +x "$probe" && ! "$probe" 2>/dev/null; then
+		rm -f "$probe"
+		fail "$1 is on a file system that runs no programs (mounted with noexec): $4"
+	fi
+	rm -f "$probe"
+}
+
 # A folder of server binaries has both programs. psql alone is the client's package.
 is_server() { [ -x "$1/postgres" ] && [ -x "$1/initdb" ]; }
 
@@ -170,7 +207,10 @@ check_cc() {
 }
 
 case ${1:-} in
-go) check_go ;;
+go)
+	check_go
+	check_folders
+	;;
 postgres) check_postgres ;;
 cc) check_cc ;;
 *) fail "usage: preflight.sh go|postgres|cc" ;;

@@ -15,8 +15,8 @@ const secretsFile = "secrets.env"
 // dotEnv is read in the folder that a command runs in, as dev does.
 const dotEnv = ".env"
 
-// addressesFile is where dev writes where it listens, below the data folder, so that commands in another terminal reach it
-// whatever its environment was.
+// addressesFile is where dev writes where it listens and what opens it, below the data folder, mode 0600, so that commands in
+// another terminal reach it whatever its environment was.
 const addressesFile = "addresses.env"
 
 // Where serve listens unless told otherwise: webhooks, and /v1.
@@ -25,13 +25,24 @@ const (
 	defaultOpsURL = "http://127.0.0.1:9090"
 )
 
-// setting returns the value that a server started in this folder would use: the environment's, else .env's, else the
-// one that dev generated. Empty where there is none. The commands that speak to such a server need it.
+// setting returns the value that a server started in this folder would use: the environment's, else .env's, else what the
+// dev of this folder noted at its last start, else the one that it generated. Empty where there is none. The commands that speak
+// to such a server need it.
 func (env environment) setting(name string) string {
-	if v := env.getenv(name); v != "" {
-		return v
+	for _, value := range []string{
+		env.getenv(name), readSettings(dotEnv)[name], readSettings(env.addressesPath())[name], readSettings(env.secretsPath())[name],
+	} {
+		if value != "" && !anyPort(name, value) {
+			return value
+		}
 	}
-	return cmp.Or(readSettings(dotEnv)[name], readSettings(env.secretsPath())[name], readSettings(env.addressesPath())[name])
+	return ""
+}
+
+// anyPort reports whether a value asks for a free port: which one it became, dev has noted.
+func anyPort(name, value string) bool {
+	return strings.HasPrefix(name, "HOOKFLOW_") &&
+		(strings.HasSuffix(name, "_ADDR") && strings.HasSuffix(value, ":0") || strings.HasSuffix(name, "_PORT") && value == "0")
 }
 
 func (env environment) secretsPath() string { return filepath.Join(env.dataFolder(), secretsFile) }

@@ -18,7 +18,10 @@ type machine struct {
 func newMachine(t *testing.T, programs map[string]string) machine {
 	t.Helper()
 	m := machine{root: t.TempDir(), bin: t.TempDir()}
-	for _, tool := range []string{"sh", "grep", "mkdir", "cat", "mktemp", "rm", "touch", "chmod", "sleep", "tail"} {
+	for _, tool := range []string{"sh", "grep", "mkdir", "cat", "mktemp", "rm", "touch", "chmod", "sleep", "tail", "ls", "dirname"} {
+		if programs[tool] != "" {
+			continue // written below: through a link it would replace this machine's
+		}
 		path, err := exec.LookPath(tool)
 		require.NoError(t, err)
 		require.NoError(t, os.Symlink(path, filepath.Join(m.bin, tool)))
@@ -30,7 +33,12 @@ func newMachine(t *testing.T, programs map[string]string) machine {
 }
 
 func (m machine) preflight(what string) (string, error) {
-	cmd := exec.Command("/bin/sh", filepath.Join("..", "..", "scripts", "preflight.sh"), what)
+	script, err := filepath.Abs(filepath.Join("..", "..", "scripts", "preflight.sh"))
+	if err != nil {
+		return "", err
+	}
+	cmd := exec.Command("/bin/sh", script, what)
+	cmd.Dir = m.root
 	cmd.Env = []string{"PATH=" + m.bin, "PREFLIGHT_ROOT=" + m.root}
 	out, err := cmd.CombinedOutput()
 	return string(out), err
@@ -54,6 +62,36 @@ esac`
 	policy = "etc/postgresql-common/createcluster.d/hookflow.conf"
 )
 
+// goOf is a Go of that version, with its folders below root.
+func goOf(version string) string {
+	return `case $1 in env) [ "$2" = GOTMPDIR ] || echo "$PREFLIGHT_ROOT/$2" ;; *) echo go version ` + version + ` linux/amd64 ;; esac`
+}
+
+// Where Go has nowhere to put what it compiles, its own message names nothing that can be set.
+func TestPreflightGoFolders(t *testing.T) {
+	t.Parallel()
+	m := newMachine(t, map[string]string{"go": goOf("go1.26.1"), "id": asUser})
+	require.NoError(t, os.WriteFile(filepath.Join(m.root, "GOMODCACHE"), nil, 0o600))
+	out, err := m.preflight("go")
+	require.Error(t, err)
+	require.Regexp(t, `^GOMODCACHE=\S+ cannot be written by 1000 \(-rw.* \S+GOMODCACHE\): set HOME or GOMODCACHE to a folder of your own: HOME=FOLDER make …\n$`, out)
+
+	m = newMachine(t, map[string]string{"go": `[ "$1" = version ] && echo go version go1.26.1 linux/amd64 || echo off`, "id": asUser})
+	out, err = m.preflight("go")
+	require.Error(t, err)
+	require.Equal(t, "Go has no folder for what it compiles: HOME is not set, GOCACHE is off. Set HOME to a folder of your own: HOME=FOLDER make …\n", out)
+
+	// A program that cannot be started, as on a file system that was mounted with noexec.
+	m = newMachine(t, map[string]string{"go": goOf("go1.26.1"), "id": asUser, "chmod": "exit 0"})
+	require.NoError(t, os.Mkdir(filepath.Join(m.root, "GOCACHE"), 0o755))
+	out, err = m.preflight("go")
+	require.Error(t, err)
+	require.Regexp(t, `^GOCACHE=\S+ is on a file system that runs no programs`, out)
+	left, err := filepath.Glob(filepath.Join(m.root, "GOCACHE", ".*"))
+	require.NoError(t, err)
+	require.Empty(t, left)
+}
+
 func TestPreflightGo(t *testing.T) {
 	t.Parallel()
 	for version, good := range map[string]bool{
@@ -62,7 +100,7 @@ func TestPreflightGo(t *testing.T) {
 	} {
 		t.Run(version, func(t *testing.T) {
 			t.Parallel()
-			out, err := newMachine(t, map[string]string{"go": "echo go version " + version + " linux/amd64"}).preflight("go")
+			out, err := newMachine(t, map[string]string{"go": goOf(version), "id": asUser}).preflight("go")
 			if good {
 				require.NoError(t, err, out)
 				require.Empty(t, out)

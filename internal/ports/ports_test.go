@@ -1,4 +1,4 @@
-package devstack
+package ports
 
 import (
 	"strings"
@@ -7,9 +7,9 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-func TestPortTakenError_isOneLine(t *testing.T) {
+func TestTakenError_isOneLine(t *testing.T) {
 	t.Parallel()
-	e := &PortTakenError{Server: "Temporal", Port: 7233, PID: 4, Command: "temporal server start-dev", Variable: "HOOKFLOW_TEMPORAL_PORT"}
+	e := &TakenError{Server: "Temporal", Port: 7233, PID: 4, Command: "temporal server start-dev", Variable: "HOOKFLOW_TEMPORAL_PORT"}
 	require.Equal(t, "port 7233, wanted for Temporal, is taken by process 4 (temporal server start-dev); stop it, or set HOOKFLOW_TEMPORAL_PORT to another port",
 		e.Error())
 	e.Command += strings.Repeat(" --dynamic-config-value é=1", 100)

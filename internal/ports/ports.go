@@ -1,4 +1,6 @@
-package devstack
+// Package ports finds out which of the ports that servers are to listen on are free, and whose the others are. It imports the
+// standard library only, so that ports are looked at before anything is downloaded or compiled. Linux and macOS.
+package ports
 
 import (
 	"bufio"
@@ -14,12 +16,12 @@ import (
 	"syscall"
 )
 
-// localhost is the only address the servers listen on.
+// localhost is the address of the servers that hookflow starts.
 const localhost = "127.0.0.1"
 
-// PortTakenError says that a port a server was to listen on belongs to another process. PID is 0 and Command empty where
+// TakenError says that a port a server was to listen on belongs to another process. PID is 0 and Command empty where
 // the owner cannot be told (another user's process, and no right to look).
-type PortTakenError struct {
+type TakenError struct {
 	Server   string // what wanted the port
 	Port     int
 	PID      int
@@ -27,7 +29,7 @@ type PortTakenError struct {
 	Variable string // the environment variable that moves the port; may be empty
 }
 
-func (e *PortTakenError) Error() string {
+func (e *TakenError) Error() string {
 	by := "another process (which one cannot be told without more rights)"
 	if e.PID > 0 {
 		by = fmt.Sprintf("process %d (%s)", e.PID, shortCommand(e.Command))
@@ -48,44 +50,57 @@ func shortCommand(command string) string {
 	return command
 }
 
-// CheckPort returns a *PortTakenError if 127.0.0.1:port is in use. Server and variable are only for the message. Port 0
-// is always free.
-func CheckPort(port int, server, variable string) error {
-	if port == 0 {
-		return nil
-	}
-	addrs := []string{net.JoinHostPort(localhost, strconv.Itoa(port))}
+// Check returns a *TakenError if 127.0.0.1:port is in use. Server and variable are only for the message. Port 0 is always
+// free.
+func Check(port int, server, variable string) error {
+	addresses := []string{net.JoinHostPort(localhost, strconv.Itoa(port))}
 	if runtime.GOOS == "darwin" {
 		// There a bind to 127.0.0.1 succeeds beside a listener on every address, and takes its connections.
-		addrs = append(addrs, ":"+strconv.Itoa(port))
+		addresses = append(addresses, ":"+strconv.Itoa(port))
 	}
-	for _, addr := range addrs {
-		l, err := net.Listen("tcp", addr)
-		if err == nil {
-			_ = l.Close()
-			continue
+	for _, address := range addresses {
+		if err := CheckAddress(address, server, variable); err != nil {
+			return err
 		}
-		if !errors.Is(err, syscall.EADDRINUSE) {
-			return fmt.Errorf("port %d for %s: %w", port, server, err)
-		}
-		pid, command := listener(port)
-		return &PortTakenError{Server: server, Port: port, PID: pid, Command: command, Variable: variable}
 	}
 	return nil
 }
 
-// freePorts returns n different ports that nobody listens on. All are held until the last is known.
-func freePorts(n int) ([]int, error) {
-	ports := make([]int, 0, n)
+// CheckAddress returns why nobody may listen on host:port now: a *TakenError if it is in use.
+func CheckAddress(address, server, variable string) error {
+	if _, port, err := net.SplitHostPort(address); err == nil && port == "0" {
+		return nil
+	}
+	l, err := net.Listen("tcp", address)
+	if err == nil {
+		return l.Close()
+	}
+	return Explain(err, address, server, variable)
+}
+
+// Explain returns the error of a listen on an address with what to do about it: a *TakenError if it is in use.
+func Explain(err error, address, server, variable string) error {
+	_, digits, _ := net.SplitHostPort(address)
+	port, _ := strconv.Atoi(digits)
+	if !errors.Is(err, syscall.EADDRINUSE) {
+		return fmt.Errorf("%s cannot listen on %s: %w; set %s to another address", server, address, errors.Unwrap(err), variable)
+	}
+	pid, command := listener(port)
+	return &TakenError{Server: server, Port: port, PID: pid, Command: command, Variable: variable}
+}
+
+// Free returns n different ports that nobody listens on. All are held until the last is known.
+func Free(n int) ([]int, error) {
+	free := make([]int, 0, n)
 	for range n {
 		l, err := net.Listen("tcp", net.JoinHostPort(localhost, "0"))
 		if err != nil {
 			return nil, fmt.Errorf("find a free port: %w", err)
 		}
 		defer func() { _ = l.Close() }()
-		ports = append(ports, l.Addr().(*net.TCPAddr).Port)
+		free = append(free, l.Addr().(*net.TCPAddr).Port)
 	}
-	return ports, nil
+	return free, nil
 }
 
 // listener returns the process that listens on the port, or 0.
@@ -112,7 +127,8 @@ func procListener(port int) (int, string) {
 		}
 		pid, err := strconv.Atoi(strings.Split(fd, "/")[2])
 		if err == nil {
-			return pid, strings.Join(commandLine(pid), " ")
+			line, _ := os.ReadFile(fmt.Sprintf("/proc/%d/cmdline", pid))
+			return pid, strings.TrimSpace(strings.ReplaceAll(string(line), "\x00", " "))
 		}
 	}
 	return 0, ""
