@@ -76,6 +76,7 @@ enter() {
 # Runs make dev, sends an event, looks at it, stops.
 try_dev() {
 	step "make dev, as $1"
+	: >"$work/dev.log"
 	# shellcheck disable=SC2016
 	enter "$1" 'cd "$0" && exec make dev' "$at" >"$work/dev.log" 2>&1 &
 	dev=$!
@@ -83,7 +84,7 @@ try_dev() {
 	tail=$!
 	while ! grep -q '^hookflow is ready' "$work/dev.log" && kill -0 "$dev" 2>/dev/null; do sleep 1; done
 	sleep 1
-	kill "$tail"
+	kill "$tail" 2>/dev/null || :
 	grep -q '^hookflow is ready' "$work/dev.log" || { wait "$dev" || return 1; }
 	# The two commands that the welcome prints, as they stand.
 	grep -E '^  .*bin/hookflow (send|events)' "$work/dev.log" | while read -r command; do

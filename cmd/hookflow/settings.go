@@ -81,6 +81,44 @@ func (env environment) webhookURL() string {
 	return cmp.Or(env.setting("HOOKFLOW_PUBLIC_URL"), config.AddressURL(env.setting("HOOKFLOW_HTTP_ADDR")), defaultURL)
 }
 
+// postURL is where send goes: to the dev of this folder directly, since the tunnel of its public URL need not be up, else to
+// webhookURL. What is signed is webhookURL in any case.
+func (env environment) postURL() string {
+	if env.getenv("HOOKFLOW_PUBLIC_URL") == "" && readSettings(env.addressesPath()) != nil {
+		if local := config.AddressURL(env.setting("HOOKFLOW_HTTP_ADDR")); local != "" {
+			return local
+		}
+	}
+	return env.webhookURL()
+}
+
+// program is what a command of hookflow begins with in this terminal, and in another one in the same folder: the program as it
+// was called, behind the data folder that it was called with.
+func (env environment) program() string {
+	name := "hookflow"
+	if filepath.Base(os.Args[0]) == name {
+		name = os.Args[0]
+	}
+	return env.inFolder() + name
+}
+
+// inFolder is what a command in another terminal needs in front to find this dev: nothing, where it lies in the usual folder.
+func (env environment) inFolder() string {
+	dir := env.getenv("HOOKFLOW_DATA_DIR")
+	if dir == "" || dir == ".hookflow" {
+		return ""
+	}
+	if strings.ContainsFunc(dir, func(r rune) bool {
+		return !strings.ContainsRune(plainInShell, r) && (r < 'a' || r > 'z') && (r < 'A' || r > 'Z')
+	}) {
+		dir = "'" + strings.ReplaceAll(dir, "'", `'\''`) + "'"
+	}
+	return "HOOKFLOW_DATA_DIR=" + dir + " "
+}
+
+// plainInShell are the characters, beside letters, that need no quotes.
+const plainInShell = "0123456789/._-+:,@%"
+
 // opsURL is the base URL of /v1: where HOOKFLOW_OPS_ADDR says, else where the dev of this folder listens, else where serve
 // does.
 func (env environment) opsURL() string {

@@ -47,8 +47,22 @@ func TestSettingsThatDevNoted(t *testing.T) {
 	env, _, _ := testEnvironment(t, map[string]string{"HOOKFLOW_DATA_DIR": folder, "HOOKFLOW_POSTGRES_PORT": "0"})
 	require.Equal(t, "fedcba9876543210", env.apiToken())
 	require.Equal(t, "41", env.setting("HOOKFLOW_POSTGRES_PORT"))
+	require.Equal(t, "HOOKFLOW_DATA_DIR="+folder+" hookflow", env.program())
 	env, _, _ = testEnvironment(t, map[string]string{"HOOKFLOW_DATA_DIR": folderOfDev(t, ""), "HOOKFLOW_HTTP_ADDR": "127.0.0.1:0"})
 	require.Empty(t, env.setting("HOOKFLOW_HTTP_ADDR"), "no port is known")
+}
+
+// send goes to the dev of this folder though senders call it under another name, unless that name is given here.
+func TestPostURL(t *testing.T) {
+	t.Parallel()
+	noted := "HOOKFLOW_HTTP_ADDR=127.0.0.1:41\nHOOKFLOW_PUBLIC_URL=https://tunnel.example\n"
+	env, _, _ := testEnvironment(t, map[string]string{"HOOKFLOW_DATA_DIR": folderOfDev(t, noted)})
+	require.Equal(t, "http://127.0.0.1:41", env.postURL())
+	require.Equal(t, "https://tunnel.example", env.webhookURL(), "which is what is signed")
+	env, _, _ = testEnvironment(t, map[string]string{"HOOKFLOW_DATA_DIR": folderOfDev(t, noted), "HOOKFLOW_PUBLIC_URL": "https://hooks.example"})
+	require.Equal(t, "https://hooks.example", env.postURL())
+	env, _, _ = testEnvironment(t, map[string]string{"HOOKFLOW_DATA_DIR": "/it's here"})
+	require.Equal(t, `HOOKFLOW_DATA_DIR='/it'\''s here' hookflow`, env.program())
 }
 
 // folderOfDev is a data folder as dev leaves it, with where it listened.

@@ -68,23 +68,6 @@ func (d *devRun) remember(at listeners, generated []string) error {
 	return writeSettings(d.addressesPath(), "What the hookflow dev of this folder used last: commands in other terminals read it.", noted)
 }
 
-// inFolder is what a command in another terminal needs in front to find this dev: nothing, where it lies in the usual folder.
-func (d *devRun) inFolder() string {
-	dir := d.config.DataDir
-	if dir == ".hookflow" {
-		return ""
-	}
-	if strings.ContainsFunc(dir, func(r rune) bool {
-		return !strings.ContainsRune(plainInShell, r) && (r < 'a' || r > 'z') && (r < 'A' || r > 'Z')
-	}) {
-		dir = "'" + strings.ReplaceAll(dir, "'", `'\''`) + "'"
-	}
-	return "HOOKFLOW_DATA_DIR=" + dir + " "
-}
-
-// plainInShell are the characters, beside letters, that need no quotes.
-const plainInShell = "0123456789/._-+:,@%"
-
 // others names the sources that are on beside those three.
 func others(c config.Config) string {
 	_, on, _ := sources(c) // what is wrong with them has been said
