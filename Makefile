@@ -9,7 +9,7 @@ export PATH := $(PATH):/usr/local/go/bin
 
 # A service or a bare container may have no HOME, without which Go compiles nothing: it is what the user database says.
 ifeq ($(HOME),)
-export HOME := $(shell home=$$(eval echo "~$$(id -un)"); case $$home in /*) echo "$$home" ;; esac)
+export HOME := $(shell home=$$(eval echo "~$$(id -un)"); case $$home in (/*) echo "$$home" ;; esac)
 endif
 
 PACKAGES ?= ./...
@@ -25,7 +25,7 @@ help: ## this list
 		printf '  make %-12s %s\n' "$$name" "$$what"; done
 
 dev: preflight-go ## everything in the foreground: Postgres, Temporal with its UI, API and worker
-	@go run ./internal/preflight
+	@sh scripts/preflight.sh dev
 	@sh scripts/preflight.sh postgres
 	@go run ./internal/compile -o bin/hookflow ./cmd/hookflow
 	@exec bin/hookflow dev

@@ -1,7 +1,8 @@
 #!/bin/sh
-# Looks for one thing that hookflow needs: go, postgres (the server binaries) or cc (a C compiler, for the race
-# detector). Where it is missing, root on Debian and Ubuntu installs the distribution's package; everybody else is told
-# the one command. Succeeds in silence.
+# Looks for one thing that hookflow needs: go with its folders, postgres (the server binaries) or cc (a C compiler, for the
+# race detector); dev looks at the ports and the data folder of hookflow dev. Where a program is missing, root on Debian and
+# Ubuntu installs the distribution's package; everybody else is told the one command. Succeeds in silence, but for a line
+# every 15 s.
 set -eu
 
 # Tests put a folder of their own before every absolute path.
@@ -12,6 +13,29 @@ have() { command -v "$1" >/dev/null 2>&1; }
 fail() {
 	printf '%s\n' "$*" >&2
 	exit 1
+}
+
+# Runs a command, which $1 describes, with its output folded: a line every 15 s says so and what it last wrote, and all of it
+# is shown if it fails.
+quietly() {
+	doing=$1
+	shift
+	log=$(mktemp)
+	"$@" </dev/null >"$log" 2>&1 &
+	pid=$!
+	# A shell lets what runs in its background ignore Ctrl-C.
+	trap 'kill "$pid" 2>/dev/null; rm -f "$log"; exit 130' INT TERM HUP
+	tenths=0
+	while kill -0 "$pid" 2>/dev/null; do
+		sleep 0.1
+		tenths=$((tenths + 1))
+		if [ $((tenths % 150)) = 0 ]; then echo "$doing ($((tenths / 10)) s) $(tail -n 1 "$log")"; fi
+	done
+	wait "$pid" && code=0 || code=$?
+	trap - INT TERM HUP
+	[ "$code" = 0 ] || grep -v -e '^go: downloading ' -e '^exit status ' "$log" >&2 || :
+	rm -f "$log"
+	return "$code"
 }
 
 # The oldest Go that builds hookflow, as go.mod says it.
@@ -89,32 +113,12 @@ has_postgres() {
 
 can_apt() { [ "$(id -u)" = 0 ] && have apt-get; }
 
-# Runs a command with its output folded: a line every 15 s says what it last wrote, and all of it is shown if it fails.
-quietly() {
-	log=$(mktemp)
-	"$@" </dev/null >"$log" 2>&1 &
-	pid=$!
-	# A shell lets what runs in its background ignore Ctrl-C.
-	trap 'kill "$pid" 2>/dev/null; rm -f "$log"; exit 130' INT TERM HUP
-	tenths=0
-	while kill -0 "$pid" 2>/dev/null; do
-		sleep 0.1
-		tenths=$((tenths + 1))
-		if [ $((tenths % 150)) = 0 ]; then echo "  $((tenths / 10)) s: $(tail -n 1 "$log")"; fi
-	done
-	wait "$pid" && code=0 || code=$?
-	trap - INT TERM HUP
-	[ "$code" = 0 ] || cat "$log" >&2
-	rm -f "$log"
-	return "$code"
-}
-
 apt_install() {
 	export DEBIAN_FRONTEND=noninteractive
 	# A fresh image has no package lists. Old ones may do, so a failure here is not the end.
-	quietly apt-get update -q || echo "The package lists could not be refreshed; going on with those that are here." >&2
+	quietly "Refreshing the package lists" apt-get update -q || echo "The package lists could not be refreshed; going on with those that are here." >&2
 	# A machine that was just started may be installing its updates.
-	quietly apt-get install -y -q --no-install-recommends -o DPkg::Lock::Timeout=300 "$@" ||
+	quietly "Installing $*" apt-get install -y -q --no-install-recommends -o DPkg::Lock::Timeout=300 "$@" ||
 		fail "apt-get install $* failed (see above)."
 }
 
@@ -210,8 +214,11 @@ case ${1:-} in
 go)
 	check_go
 	check_folders
+	# The standard library comes first, before anything can show how far the rest is.
+	quietly "Compiling what shows the progress" go build ./internal/compile ./internal/progress
 	;;
+dev) quietly "Compiling the check of ports and folders" go run ./internal/preflight ;;
 postgres) check_postgres ;;
 cc) check_cc ;;
-*) fail "usage: preflight.sh go|postgres|cc" ;;
+*) fail "usage: preflight.sh go|dev|postgres|cc" ;;
 esac

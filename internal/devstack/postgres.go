@@ -168,7 +168,7 @@ func (pg *Postgres) launch(ctx context.Context, o PostgresOptions, bin binaries,
 		return err
 	}
 	pg.proc, pg.Pid = proc, proc.pid()
-	if err := proc.waitFor(ctx, "Postgres", pg.prepare); err != nil {
+	if err := proc.waitFor(ctx, "Postgres", o.Progress, pg.prepare); err != nil {
 		proc.kill()
 		return err
 	}

@@ -192,7 +192,7 @@ func (t *Temporal) launch(ctx context.Context, o TemporalOptions, cli, home stri
 	probe, err := newProbe(t.Address(), t.Namespace)
 	if err == nil {
 		defer probe.close()
-		err = proc.waitFor(ctx, "Temporal", probe.ready)
+		err = proc.waitFor(ctx, "Temporal", o.Progress, probe.ready)
 	}
 	if err != nil {
 		proc.kill()

@@ -121,6 +121,9 @@ func Explain(err error, path, otherwise string) error {
 		return fmt.Errorf("the disk of %s is full (%w): make room, or %s", at, unwrapped(err), otherwise)
 	case errors.Is(err, fs.ErrPermission) && st != nil:
 		whose := fmt.Sprintf("%s belongs to %s (mode %04o), and this is %s", at, Name(owner(at)), st.Mode().Perm(), Name(os.Geteuid()))
+		if at != path {
+			return fmt.Errorf("%s: `sudo install -d -o %d %s` makes it for you; or %s", whose, os.Geteuid(), quoted(path), otherwise)
+		}
 		if slices.Contains(shared, at) {
 			return fmt.Errorf("%s: %s", whose, otherwise)
 		}

@@ -1,6 +1,7 @@
 package folder
 
 import (
+	"fmt"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -36,8 +37,9 @@ func TestExplain(t *testing.T) {
 	}{
 		"read-only":  {&fs.PathError{Op: "mkdir", Path: inside, Err: syscall.EROFS}, inside, []string{dir + " is on a read-only file system: do that"}},
 		"full":       {&fs.PathError{Op: "write", Path: inside, Err: syscall.ENOSPC}, inside, []string{"the disk of " + dir + " is full (no space left on device): make room, or do that"}},
-		"permission": {&fs.PathError{Op: "mkdir", Path: inside, Err: syscall.EACCES}, inside, []string{dir + " belongs to user ", "`sudo chown -R ", dir, "or do that"}},
-		"system":     {&fs.PathError{Op: "mkdir", Path: "/var/lib/x", Err: syscall.EACCES}, "/var/lib/x", []string{"/var/lib belongs to user root (mode 0755), and this is user ", ": do that"}},
+		"permission": {&fs.PathError{Op: "mkdir", Path: inside, Err: syscall.EACCES}, inside, []string{dir + " belongs to user ", fmt.Sprintf("`sudo install -d -o %d ", os.Geteuid()), quoted(inside), "or do that"}},
+		"own folder": {&fs.PathError{Op: "open", Path: dir, Err: syscall.EACCES}, dir, []string{dir + " belongs to user ", "`sudo chown -R ", "or do that"}},
+		"system":     {&fs.PathError{Op: "mkdir", Path: "/var/lib", Err: syscall.EACCES}, "/var/lib", []string{"/var/lib belongs to user root (mode 0755), and this is user ", ": do that"}},
 		"other":      {&fs.PathError{Op: "mkdir", Path: inside, Err: syscall.ENAMETOOLONG}, inside, []string{"file name too long: do that"}},
 	} {
 		t.Run(name, func(t *testing.T) {
