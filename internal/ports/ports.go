@@ -3,12 +3,12 @@
 package ports
 
 import (
-	"bufio"
 	"errors"
 	"fmt"
 	"net"
 	"os"
 	"os/exec"
+	"os/user"
 	"path/filepath"
 	"runtime"
 	"strconv"
@@ -26,13 +26,17 @@ type TakenError struct {
 	Port     int
 	PID      int
 	Command  string
+	User     string // whose the process is, where it cannot be told itself; may be empty
 	Variable string // the environment variable that moves the port; may be empty
 }
 
 func (e *TakenError) Error() string {
 	by := "another process (which one cannot be told without more rights)"
-	if e.PID > 0 {
+	switch {
+	case e.PID > 0:
 		by = fmt.Sprintf("process %d (%s)", e.PID, shortCommand(e.Command))
+	case e.User != "":
+		by = fmt.Sprintf("a process of user %s (which one cannot be told without more rights)", e.User)
 	}
 	msg := fmt.Sprintf("port %d, wanted for %s, is taken by %s", e.Port, e.Server, by)
 	if e.Variable != "" {
@@ -85,8 +89,11 @@ func Explain(err error, address, server, variable string) error {
 	if !errors.Is(err, syscall.EADDRINUSE) {
 		return fmt.Errorf("%s cannot listen on %s: %w; set %s to another address", server, address, errors.Unwrap(err), variable)
 	}
-	pid, command := listener(port)
-	return &TakenError{Server: server, Port: port, PID: pid, Command: command, Variable: variable}
+	taken := &TakenError{Server: server, Port: port, Variable: variable}
+	if taken.PID, taken.Command = listener(port); taken.PID == 0 {
+		taken.User = listeningUser(port)
+	}
+	return taken
 }
 
 // Free returns n different ports that nobody listens on. All are held until the last is known.
@@ -115,10 +122,8 @@ func listener(port int) (int, string) {
 // (0A is LISTEN), column 9 the inode, which /proc/PID/fd/* links to as socket:[inode]. See proc(5).
 func procListener(port int) (int, string) {
 	inodes := map[string]bool{}
-	for _, table := range []string{"/proc/net/tcp", "/proc/net/tcp6"} {
-		for inode := range listeningInodes(table, port) {
-			inodes["socket:["+inode+"]"] = true
-		}
+	for inode := range listening(port) {
+		inodes["socket:["+inode+"]"] = true
 	}
 	fds, _ := filepath.Glob("/proc/[0-9]*/fd/*")
 	for _, fd := range fds {
@@ -134,20 +139,30 @@ func procListener(port int) (int, string) {
 	return 0, ""
 }
 
-func listeningInodes(table string, port int) map[string]bool {
-	f, err := os.Open(table)
-	if err != nil {
-		return nil
-	}
-	defer func() { _ = f.Close() }()
-	found, suffix := map[string]bool{}, fmt.Sprintf(":%04X", port)
-	for s := bufio.NewScanner(f); s.Scan(); {
-		col := strings.Fields(s.Text())
-		if len(col) > 9 && strings.HasSuffix(col[1], suffix) && col[3] == "0A" {
-			found[col[9]] = true
+// listening returns the inodes of the sockets that listen on a port, with the user ids of their owners, which column 7 has.
+func listening(port int) map[string]string {
+	found, suffix := map[string]string{}, fmt.Sprintf(":%04X", port)
+	for _, table := range []string{"/proc/net/tcp", "/proc/net/tcp6"} {
+		text, _ := os.ReadFile(table) // a kernel without IPv6 has no second one
+		for line := range strings.Lines(string(text)) {
+			col := strings.Fields(line)
+			if len(col) > 9 && strings.HasSuffix(col[1], suffix) && col[3] == "0A" {
+				found[col[9]] = col[7]
+			}
 		}
 	}
 	return found
+}
+
+// listeningUser returns whose a socket is that listens on the port, "" where that cannot be told.
+func listeningUser(port int) string {
+	for _, uid := range listening(port) {
+		if u, err := user.LookupId(uid); err == nil {
+			return u.Username
+		}
+		return uid
+	}
+	return ""
 }
 
 // lsofListener asks lsof, which macOS has in /usr/sbin. -Fpc prints lines of p<pid> and c<command>.
