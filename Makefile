@@ -7,6 +7,11 @@ SHELL := /bin/sh
 # Where the official installer puts Go, for those who have not set their PATH yet.
 export PATH := $(PATH):/usr/local/go/bin
 
+# A service or a bare container may have no HOME, without which Go compiles nothing: it is what the user database says.
+ifeq ($(HOME),)
+export HOME := $(shell home=$$(eval echo "~$$(id -un)"); case $$home in (/*) echo "$$home" ;; esac)
+endif
+
 PACKAGES ?= ./...
 BUSY ?= 0
 
@@ -19,7 +24,9 @@ help: ## this list
 	@sed -n 's/^\([a-z-]*\):[^#]*## \(.*\)/\1|\2/p' Makefile | while IFS='|' read -r name what; do \
 		printf '  make %-12s %s\n' "$$name" "$$what"; done
 
-dev: preflight-go preflight-postgres ## everything in the foreground: Postgres, Temporal with its UI, API and worker
+dev: preflight-go ## everything in the foreground: Postgres, Temporal with its UI, API and worker
+	@sh scripts/preflight.sh dev
+	@sh scripts/preflight.sh postgres
 	@go run ./internal/compile -o bin/hookflow ./cmd/hookflow
 	@exec bin/hookflow dev
 

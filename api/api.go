@@ -117,6 +117,8 @@ type Options struct {
 	Tokens []Token
 	// Ready looks at the durable places. It is asked at most twice a second, with 2 seconds to answer.
 	Ready func(context.Context) Readiness
+	// OpsHost reports whether the operators' paths answer under a host, in HostOf's form. Nil: under any.
+	OpsHost func(host string) bool
 	// TemporalURL returns the address of a run in the Temporal UI, "" where there is none.
 	TemporalURL func(workflowID, runID string) string
 	// Scrape serves /metrics on the ops listener; without it the path does not exist.
@@ -230,11 +232,12 @@ func (a *API) routeWebhooks(e *gin.Engine) {
 }
 
 func (a *API) routeOps(e *gin.Engine) {
+	ours := e.Group("", a.ownHost)
 	if a.Scrape != nil {
-		e.GET("/metrics", gin.WrapH(a.Scrape))
+		ours.GET("/metrics", gin.WrapH(a.Scrape))
 	}
-	e.GET("/openapi.json", a.openapi)
-	v1 := e.Group("/v1", a.authorize)
+	ours.GET("/openapi.json", a.openapi)
+	v1 := ours.Group("/v1", a.authorize)
 	a.routeEvents(v1)
 	a.routeReplays(v1)
 	a.routeDestinations(v1)

@@ -70,6 +70,8 @@ type Config struct {
 	PayloadRetention time.Duration
 	// DrainDelay is how long a process, asked to stop, says so and goes on taking requests before it closes its listeners.
 	DrainDelay time.Duration
+	// OpsHosts are further hosts that /v1 and /metrics answer under, in lower case; see HOOKFLOW_OPS_HOSTS.
+	OpsHosts []string
 	// IdleTimeout is how long a connection without a request is kept.
 	IdleTimeout time.Duration
 	// The ports of dev's own servers; 0 takes a free one.
@@ -187,6 +189,7 @@ func (v *variables) addresses(c *Config) {
 		ops = c.HTTPAddr
 	}
 	c.OpsAddr = v.address("HOOKFLOW_OPS_ADDR", ops)
+	c.OpsHosts = v.hosts("HOOKFLOW_OPS_HOSTS")
 	c.PublicURL = v.publicURL("HOOKFLOW_PUBLIC_URL")
 	if v.getenv("HOOKFLOW_PUBLIC_URL") == "" && c.Mode == Dev {
 		c.PublicURL = AddressURL(c.HTTPAddr)

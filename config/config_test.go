@@ -52,6 +52,7 @@ func TestLoad_everything(t *testing.T) {
 		"TEMPORAL_NAMESPACE":         "hooks",
 		"HOOKFLOW_HTTP_ADDR":         "[::]:80",
 		"HOOKFLOW_OPS_ADDR":          "10.0.0.1:9091",
+		"HOOKFLOW_OPS_HOSTS":         "Ops.Example.com., [FD00::0:1]",
 		"HOOKFLOW_PUBLIC_URL":        "https://user:pass@Hooks.Example.com:8443/prefix",
 		"HOOKFLOW_API_TOKEN":         "0123456789abcdef, ada:fedcba9876543210",
 		"HOOKFLOW_CONFIG":            "/etc/hookflow.yaml",
@@ -73,7 +74,7 @@ func TestLoad_everything(t *testing.T) {
 		PublicURL: "https://user:pass@Hooks.Example.com:8443/prefix",
 		APITokens: []Token{{Secret: "0123456789abcdef"}, {Name: "ada", Secret: "fedcba9876543210"}},
 		File:      []byte("routes: []\nproviders: {twilio: {voice_twiml: <Response/>}}\n"), FileName: "/etc/hookflow.yaml",
-		DataDir: "/var/lib/x", PayloadRetention: 30 * 24 * time.Hour, DrainDelay: 5 * time.Second, IdleTimeout: 75 * time.Second,
+		OpsHosts: []string{"ops.example.com", "fd00::1"}, DataDir: "/var/lib/x", PayloadRetention: 30 * 24 * time.Hour, DrainDelay: 5 * time.Second, IdleTimeout: 75 * time.Second,
 	}, c)
 }
 
@@ -95,6 +96,9 @@ func TestLoad_problems(t *testing.T) {
 		{"DATABASE_URL", "postgres://u:%zz@h/d", "is not the URL of a Postgres database; write: postgres://"},
 		{"HOOKFLOW_HTTP_ADDR", "8080", `is "8080", not an address to listen on; write: host:port`},
 		{"HOOKFLOW_HTTP_ADDR", "http://x:80", `is "http://x:80", not an address to listen on`},
+		{"HOOKFLOW_OPS_HOSTS", "ops:9090", `has "ops:9090" in it; write: hosts without scheme and port`},
+		{"HOOKFLOW_OPS_HOSTS", "https://ops", `has "https://ops" in it`},
+		{"HOOKFLOW_OPS_HOSTS", "*.example.com", `has "*.example.com" in it`},
 		{"HOOKFLOW_OPS_ADDR", ":99999", `is ":99999", not an address`},
 		{"HOOKFLOW_OPS_ADDR", ":http", `is ":http", not an address`},
 		{"HOOKFLOW_PUBLIC_URL", "hooks.example.com", "does not begin with https:// or http://"},

@@ -264,6 +264,24 @@ func (v *variables) idleTimeout(name string) time.Duration {
 	return d
 }
 
+// hosts reads names or IP addresses, comma-separated, without ports.
+func (v *variables) hosts(name string) []string {
+	var all []string
+	for host := range strings.SplitSeq(v.getenv(name), ",") {
+		if host = strings.ToLower(strings.Trim(strings.TrimSpace(host), "[]")); host == "" {
+			continue
+		}
+		if ip, err := netip.ParseAddr(host); err == nil {
+			host = ip.String()
+		} else if strings.ContainsAny(host, ":/?#@*\\ \t") {
+			v.report(name, fmt.Sprintf("has %q in it", host), "hosts without scheme and port, comma-separated, such as ops.example.com")
+			continue
+		}
+		all = append(all, strings.TrimSuffix(host, "."))
+	}
+	return all
+}
+
 func (v *variables) port(name string, otherwise int) int {
 	s := v.getenv(name)
 	if s == "" {

@@ -1,7 +1,8 @@
 #!/bin/sh
-# Looks for one thing that hookflow needs: go, postgres (the server binaries) or cc (a C compiler, for the race
-# detector). Where it is missing, root on Debian and Ubuntu installs the distribution's package; everybody else is told
-# the one command. Succeeds in silence.
+# Looks for one thing that hookflow needs: go with its folders, postgres (the server binaries) or cc (a C compiler, for the
+# race detector); dev looks at the ports and the data folder of hookflow dev. Where a program is missing, root on Debian and
+# Ubuntu installs the distribution's package; everybody else is told the one command. Succeeds in silence, but for a line
+# every 15 s.
 set -eu
 
 # Tests put a folder of their own before every absolute path.
@@ -12,6 +13,29 @@ have() { command -v "$1" >/dev/null 2>&1; }
 fail() {
 	printf '%s\n' "$*" >&2
 	exit 1
+}
+
+# Runs a command, which $1 describes, with its output folded: a line every 15 s says so and what it last wrote, and all of it
+# is shown if it fails.
+quietly() {
+	doing=$1
+	shift
+	log=$(mktemp)
+	"$@" </dev/null >"$log" 2>&1 &
+	pid=$!
+	# A shell lets what runs in its background ignore Ctrl-C.
+	trap 'kill "$pid" 2>/dev/null; rm -f "$log"; exit 130' INT TERM HUP
+	tenths=0
+	while kill -0 "$pid" 2>/dev/null; do
+		sleep 0.1
+		tenths=$((tenths + 1))
+		if [ $((tenths % 150)) = 0 ]; then echo "$doing ($((tenths / 10)) s) $(tail -n 1 "$log")"; fi
+	done
+	wait "$pid" && code=0 || code=$?
+	trap - INT TERM HUP
+	[ "$code" = 0 ] || grep -v -e '^go: downloading ' -e '^exit status ' "$log" >&2 || :
+	rm -f "$log"
+	return "$code"
 }
 
 # The oldest Go that builds hookflow, as go.mod says it.
@@ -37,6 +61,43 @@ check_go() {
 		fail "hookflow needs Go 1.26 or newer, and this one is $version: https://go.dev/dl/"
 }
 
+# Go keeps what it compiled in GOCACHE, runs programs from there and from its temporary folder, and keeps modules in
+# GOMODCACHE. Its own messages name none of what can be set.
+check_folders() {
+	cache=$(go env GOCACHE 2>/dev/null) || cache=
+	modules=$(go env GOMODCACHE 2>/dev/null) || modules=
+	case $cache in
+	/*) ;;
+	*) fail "Go has no folder for what it compiles: HOME is ${HOME:-not set}, GOCACHE is ${cache:-not set}. $how_home" ;;
+	esac
+	[ -n "$modules" ] || fail "Go has no folder for modules: HOME is ${HOME:-not set}, GOMODCACHE is not set. $how_home"
+	check_folder "GOCACHE=$cache" "$cache" programs "set HOME or GOCACHE to a folder of your own: HOME=FOLDER make …"
+	check_folder "GOMODCACHE=$modules" "$modules" files "set HOME or GOMODCACHE to a folder of your own: HOME=FOLDER make …"
+	temporary=$(go env GOTMPDIR)
+	if [ -z "$temporary" ]; then temporary=${TMPDIR:-/tmp}; fi
+	check_folder "The temporary folder $temporary" "$temporary" programs "set TMPDIR to a folder of your own: TMPDIR=FOLDER make …"
+	check_folder "The folder $(pwd)/bin" "$(pwd)/bin" programs "move the checkout to a folder of your own"
+}
+
+how_home="Set HOME to a folder of your own: HOME=FOLDER make …"
+
+# $1 is what the folder $2 is called, $3 what is kept in it, $4 what to do where that cannot be.
+check_folder() {
+	probe=$2/.hookflow-$$
+	if ! { mkdir -p "$2" && printf '#!/bin/sh\n' >"$probe"; } 2>/dev/null; then
+		# What is there is the one to look at: the folder, or the nearest above it.
+		there=$2
+		while [ ! -e "$there" ]; do there=$(dirname "$there"); done
+		who=$(id -un 2>/dev/null) || who="user $(id -u)"
+		fail "$1 cannot be written by $who ($(ls -ld "$there")): $4"
+	fi
+	if [ "$3" = programs ] && chmod +x "$probe" && ! "$probe" 2>/dev/null; then
+		rm -f "$probe"
+		fail "$1 is on a file system that runs no programs (mounted with noexec): $4"
+	fi
+	rm -f "$probe"
+}
+
 # A folder of server binaries has both programs. psql alone is the client's package.
 is_server() { [ -x "$1/postgres" ] && [ -x "$1/initdb" ]; }
 
@@ -55,10 +116,21 @@ can_apt() { [ "$(id -u)" = 0 ] && have apt-get; }
 apt_install() {
 	export DEBIAN_FRONTEND=noninteractive
 	# A fresh image has no package lists. Old ones may do, so a failure here is not the end.
-	apt-get update -qq || echo "The package lists could not be refreshed; going on with those that are here." >&2
-	# Lists and downloads on standard output are of no interest; errors are on the other one.
-	apt-get install -y -qq --no-install-recommends "$@" </dev/null >/dev/null ||
+	quietly "Refreshing the package lists" apt-get update -q || echo "The package lists could not be refreshed; going on with those that are here." >&2
+	# A machine that was just started may be installing its updates.
+	quietly "Installing $*" apt-get install -y -q --no-install-recommends -o DPkg::Lock::Timeout=300 "$@" ||
 		fail "apt-get install $* failed (see above)."
+}
+
+# The command for somebody else's hands. A fresh machine has no package lists, and a small one no sudo.
+as_root() {
+	if [ "$(id -u)" = 0 ]; then
+		echo "$1${2:+ && $2}"
+	elif have sudo; then
+		echo "sudo $1${2:+ && sudo $2}"
+	else
+		echo "as root, $1${2:+ && $2}"
+	fi
 }
 
 # Debian's package makes and starts a cluster of its own, on port 5432, unless it is told not to beforehand. A policy
@@ -89,13 +161,13 @@ check_postgres() {
 	Darwin) how="brew install postgresql@17" ;;
 	*)
 		if have apt-get; then
-			how="sudo apt-get install -y --no-install-recommends postgresql"
+			how=$(as_root "apt-get update" "apt-get install -y --no-install-recommends postgresql")
 		elif have dnf; then
-			how="sudo dnf install -y postgresql-server"
+			how=$(as_root "dnf install -y postgresql-server")
 		elif have apk; then
-			how="sudo apk add postgresql"
+			how=$(as_root "apk add -U postgresql")
 		elif have pacman; then
-			how="sudo pacman -S --noconfirm postgresql"
+			how=$(as_root "pacman -Sy --noconfirm postgresql")
 		else
 			how="see https://www.postgresql.org/download/"
 		fi
@@ -128,15 +200,25 @@ check_cc() {
 	Darwin) how="xcode-select --install" ;;
 	*)
 		how="install gcc and the C library's headers"
-		if have apt-get; then how="sudo apt-get install -y gcc libc6-dev"; fi
+		if have apt-get; then
+			how=$(as_root "apt-get update" "apt-get install -y --no-install-recommends gcc libc6-dev")
+		elif have dnf; then
+			how=$(as_root "dnf install -y gcc glibc-devel")
+		fi
 		;;
 	esac
 	fail "The tests run with Go's race detector, which needs a C compiler: $how"
 }
 
 case ${1:-} in
-go) check_go ;;
+go)
+	check_go
+	check_folders
+	# The standard library comes first, before anything can show how far the rest is.
+	quietly "Compiling what shows the progress" go build ./internal/compile ./internal/progress
+	;;
+dev) quietly "Compiling the check of ports and folders" go run ./internal/preflight ;;
 postgres) check_postgres ;;
 cc) check_cc ;;
-*) fail "usage: preflight.sh go|postgres|cc" ;;
+*) fail "usage: preflight.sh go|dev|postgres|cc" ;;
 esac

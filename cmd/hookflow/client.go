@@ -230,18 +230,21 @@ func (o *ops) refused(status int, body []byte) error {
 	switch {
 	case status == http.StatusUnauthorized && o.token == "":
 		return failure("%s (no token was sent: set HOOKFLOW_API_TOKEN or --token)", message)
+	case status == http.StatusUnauthorized:
+		return failure("%s (%s does not take this token: is another server meant? HOOKFLOW_OPS_ADDR or --url says which is asked)", message, o.base.Host)
 	case status >= 500:
 		return &unreachable{message}
 	}
 	return failure("%s", message)
 }
 
-// problemDetail reads the sentence out of application/problem+json (RFC 9457), else names the status.
+// problemDetail reads the sentence out of application/problem+json (RFC 9457), without its full stop, since callers go on; else
+// it names the status.
 func problemDetail(status int, body []byte) string {
 	var problem struct{ Title, Detail string }
 	if json.Unmarshal(body, &problem) == nil {
 		if problem.Detail != "" {
-			return printable(problem.Detail)
+			return strings.TrimSuffix(printable(problem.Detail), ".")
 		}
 		if problem.Title != "" {
 			return printable(problem.Title)

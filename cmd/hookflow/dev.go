@@ -12,6 +12,8 @@ import (
 
 	"hookflow/config"
 	"hookflow/internal/devstack"
+	"hookflow/internal/folder"
+	"hookflow/internal/ports"
 	"hookflow/internal/progress"
 	"hookflow/migrations"
 
@@ -84,9 +86,13 @@ func (d *devRun) run(ctx context.Context) error {
 		return failure("hookflow dev cannot start: %v", err)
 	}
 	defer func() { _ = lock.Release() }()
+	// After the lock, which takes down what a killed start left on them.
+	if err := d.checkPorts(); err != nil {
+		return failure("hookflow dev cannot start:\n%v", err)
+	}
 	at, err := listen(d.config, true)
 	if err != nil {
-		return failure("hookflow dev cannot start: %v", d.whoListens(err))
+		return failure("hookflow dev cannot start: %v", err)
 	}
 	if d.config.PublicURL == "" {
 		d.config.PublicURL = config.AddressURL(at.http.Addr().String())
@@ -102,7 +108,7 @@ func (d *devRun) run(ctx context.Context) error {
 	if err != nil {
 		return failure("hookflow dev cannot start:\n%v", err)
 	}
-	if err := d.rememberAddresses(at); err != nil {
+	if err := d.remember(at, generated); err != nil {
 		return failure("hookflow dev cannot start: %v", err)
 	}
 	d.welcome(at, generated)
@@ -123,6 +129,9 @@ func (d *devRun) configure() ([]string, error) {
 		return nil, err
 	}
 	d.getenv = config.Over(d.getenv, fromFile)
+	if err := folder.CheckData(d.dataFolder()); err != nil {
+		return nil, err
+	}
 	secrets, generated, err := ensureSecrets(d.environment)
 	if err != nil {
 		return nil, err
@@ -132,17 +141,20 @@ func (d *devRun) configure() ([]string, error) {
 	return generated, err
 }
 
-// whoListens names the process behind a taken port, where that can be told.
-func (d *devRun) whoListens(err error) error {
-	for variable, address := range map[string]string{"HOOKFLOW_HTTP_ADDR": d.config.HTTPAddr, "HOOKFLOW_OPS_ADDR": d.config.OpsAddr} {
-		if port := portOf(address); errors.Is(err, syscall.EADDRINUSE) && strings.Contains(err.Error(), variable) && port > 0 {
-			var who *devstack.PortTakenError
-			if errors.As(devstack.CheckPort(port, "hookflow", variable), &who) {
-				return who
-			}
-		}
+// checkPorts looks at all ports before anything is fetched or built, and reports every one that is taken.
+func (d *devRun) checkPorts() error {
+	errs := []error{ports.CheckAddress(d.config.HTTPAddr, "hookflow", "HOOKFLOW_HTTP_ADDR")}
+	if !d.config.OneListener() {
+		errs = append(errs, ports.CheckAddress(d.config.OpsAddr, "/v1", "HOOKFLOW_OPS_ADDR"))
 	}
-	return err
+	if d.config.TemporalAddress == "" {
+		errs = append(errs, ports.Check(d.config.TemporalPort, "Temporal", "HOOKFLOW_TEMPORAL_PORT"),
+			ports.Check(d.config.TemporalUIPort, "Temporal's UI", "HOOKFLOW_TEMPORAL_UI_PORT"))
+	}
+	if d.config.DatabaseURL == "" {
+		errs = append(errs, ports.Check(d.config.PostgresPort, "Postgres", "HOOKFLOW_POSTGRES_PORT"))
+	}
+	return errors.Join(errs...)
 }
 
 // startStores starts Postgres and Temporal side by side, unless the environment names others, and migrates.

@@ -47,7 +47,8 @@ func follow(ctx context.Context, env environment, server *ops, begun event.Repla
 		switch {
 		case ctx.Err() != nil:
 			p.clear()
-			return failure("the replay goes on in the server\nlook at it with: hookflow replays show %s\nend it with:     hookflow replays stop %s", begun.ID, begun.ID)
+			return failure("the replay goes on in the server\nlook at it with: %s replays show %s\nend it with:     %s replays stop %s",
+				env.program(), begun.ID, env.program(), begun.ID)
 		case errors.As(err, &away):
 			p.say(away.message + "; the replay goes on when it is back")
 		case err != nil:

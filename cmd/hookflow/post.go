@@ -33,7 +33,7 @@ func newPoster(env environment, setup providers.Setup, flags sendFlags) (*poster
 	provider := setup.Name
 	base := flags.url
 	if base == "" {
-		base = env.webhookURL()
+		base = env.postURL()
 	}
 	target, err := checkBase(base)
 	if err != nil {

@@ -61,6 +61,6 @@ func actOnEvent(cmd *cobra.Command, env environment, flags *opsFlags, id, verb s
 	if err != nil {
 		return err
 	}
-	fmt.Fprintf(env.stdout, "%s\nlook at it with: hookflow events show %s\n", say(e), id)
+	fmt.Fprintf(env.stdout, "%s\nlook at it with: %s events show %s\n", say(e), env.program(), id)
 	return nil
 }

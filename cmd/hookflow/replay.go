@@ -101,8 +101,8 @@ func printReplayed(env environment, server *ops, flags *replayFlags, id string, 
 	if err != nil {
 		return err
 	}
-	fmt.Fprintf(env.stdout, "%s runs again: generation %d, status %s\nlook at it with: hookflow events show %s\n",
-		id, again.Generation, again.Status, id)
+	fmt.Fprintf(env.stdout, "%s runs again: generation %d, status %s\nlook at it with: %s events show %s\n",
+		id, again.Generation, again.Status, env.program(), id)
 	return nil
 }
 

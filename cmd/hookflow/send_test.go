@@ -231,6 +231,7 @@ func TestSendFails(t *testing.T) {
 	r := newReceiver(t, "")
 	got := execute(t, newSendCommand, wrong, "stripe", "invoice.paid", "--url", r.URL)
 	require.ErrorContains(t, got.err, "401: the signature is not valid; the server has another STRIPE_WEBHOOK_SECRET")
+	require.Equal(t, "it is late", problemDetail(503, []byte(`{"detail":"it is late."}`)), "what follows is no sentence of its own")
 	require.NotContains(t, got.err.Error(), "whsec_")
 	require.Equal(t, exitFailed, got.code)
 

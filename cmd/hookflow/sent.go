@@ -67,7 +67,7 @@ func (s *sending) told(got *receipt) error {
 		fmt.Fprintln(s.env.stdout, "nothing was stored: this type is sent many times a second, and no route names it")
 		return nil
 	}
-	fmt.Fprintf(s.env.stdout, "look at it with: hookflow events show %s\n", got.key)
+	fmt.Fprintf(s.env.stdout, "look at it with: %s events show %s\n", s.env.program(), got.key)
 	return nil
 }
 

@@ -15,8 +15,8 @@ const secretsFile = "secrets.env"
 // dotEnv is read in the folder that a command runs in, as dev does.
 const dotEnv = ".env"
 
-// addressesFile is where dev writes where it listens, below the data folder, so that commands in another terminal reach it
-// whatever its environment was.
+// addressesFile is where dev writes where it listens and what opens it, below the data folder, mode 0600, so that commands in
+// another terminal reach it whatever its environment was.
 const addressesFile = "addresses.env"
 
 // Where serve listens unless told otherwise: webhooks, and /v1.
@@ -25,13 +25,24 @@ const (
 	defaultOpsURL = "http://127.0.0.1:9090"
 )
 
-// setting returns the value that a server started in this folder would use: the environment's, else .env's, else the
-// one that dev generated. Empty where there is none. The commands that speak to such a server need it.
+// setting returns the value that a server started in this folder would use: the environment's, else .env's, else what the
+// dev of this folder noted at its last start, else the one that it generated. Empty where there is none. The commands that speak
+// to such a server need it.
 func (env environment) setting(name string) string {
-	if v := env.getenv(name); v != "" {
-		return v
+	for _, value := range []string{
+		env.getenv(name), readSettings(dotEnv)[name], readSettings(env.addressesPath())[name], readSettings(env.secretsPath())[name],
+	} {
+		if value != "" && !anyPort(name, value) {
+			return value
+		}
 	}
-	return cmp.Or(readSettings(dotEnv)[name], readSettings(env.secretsPath())[name], readSettings(env.addressesPath())[name])
+	return ""
+}
+
+// anyPort reports whether a value asks for a free port: which one it became, dev has noted.
+func anyPort(name, value string) bool {
+	return strings.HasPrefix(name, "HOOKFLOW_") &&
+		(strings.HasSuffix(name, "_ADDR") && strings.HasSuffix(value, ":0") || strings.HasSuffix(name, "_PORT") && value == "0")
 }
 
 func (env environment) secretsPath() string { return filepath.Join(env.dataFolder(), secretsFile) }
@@ -69,6 +80,44 @@ func (env environment) secrets(name string) []string {
 func (env environment) webhookURL() string {
 	return cmp.Or(env.setting("HOOKFLOW_PUBLIC_URL"), config.AddressURL(env.setting("HOOKFLOW_HTTP_ADDR")), defaultURL)
 }
+
+// postURL is where send goes: to the dev of this folder directly, since the tunnel of its public URL need not be up, else to
+// webhookURL. What is signed is webhookURL in any case.
+func (env environment) postURL() string {
+	if env.getenv("HOOKFLOW_PUBLIC_URL") == "" && readSettings(env.addressesPath()) != nil {
+		if local := config.AddressURL(env.setting("HOOKFLOW_HTTP_ADDR")); local != "" {
+			return local
+		}
+	}
+	return env.webhookURL()
+}
+
+// program is what a command of hookflow begins with in this terminal, and in another one in the same folder: the program as it
+// was called, behind the data folder that it was called with.
+func (env environment) program() string {
+	name := "hookflow"
+	if filepath.Base(os.Args[0]) == name {
+		name = os.Args[0]
+	}
+	return env.inFolder() + name
+}
+
+// inFolder is what a command in another terminal needs in front to find this dev: nothing, where it lies in the usual folder.
+func (env environment) inFolder() string {
+	dir := env.getenv("HOOKFLOW_DATA_DIR")
+	if dir == "" || dir == ".hookflow" {
+		return ""
+	}
+	if strings.ContainsFunc(dir, func(r rune) bool {
+		return !strings.ContainsRune(plainInShell, r) && (r < 'a' || r > 'z') && (r < 'A' || r > 'Z')
+	}) {
+		dir = "'" + strings.ReplaceAll(dir, "'", `'\''`) + "'"
+	}
+	return "HOOKFLOW_DATA_DIR=" + dir + " "
+}
+
+// plainInShell are the characters, beside letters, that need no quotes.
+const plainInShell = "0123456789/._-+:,@%"
 
 // opsURL is the base URL of /v1: where HOOKFLOW_OPS_ADDR says, else where the dev of this folder listens, else where serve
 // does.

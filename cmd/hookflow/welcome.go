@@ -2,7 +2,7 @@ package main
 
 import (
 	"maps"
-	"net"
+	"os"
 	"slices"
 	"strconv"
 	"strings"
@@ -43,21 +43,29 @@ func (d *devRun) welcome(at listeners, generated []string) {
 	d.say("Ctrl-C drains and stops. The state stays in %s.", d.config.DataDir)
 }
 
-// rememberAddresses writes where dev listens into its folder, for commands in other terminals.
-func (d *devRun) rememberAddresses(at listeners) error {
-	addresses := map[string]string{"HOOKFLOW_HTTP_ADDR": at.http.Addr().String(), "HOOKFLOW_OPS_ADDR": at.http.Addr().String()}
+// remember writes where dev and its servers listen into its folder, and what opens them where only this terminal has it, for
+// commands in other terminals.
+func (d *devRun) remember(at listeners, generated []string) error {
+	noted := map[string]string{"HOOKFLOW_HTTP_ADDR": at.http.Addr().String(), "HOOKFLOW_OPS_ADDR": at.http.Addr().String()}
 	if at.ops != nil {
-		addresses["HOOKFLOW_OPS_ADDR"] = at.ops.Addr().String()
+		noted["HOOKFLOW_OPS_ADDR"] = at.ops.Addr().String()
 	}
-	return writeSettings(d.addressesPath(), "Where the hookflow dev of this folder listened last.", addresses)
-}
-
-// inFolder is what a command in another terminal needs in front to find this dev: nothing, where it lies in the usual folder.
-func (d *devRun) inFolder() string {
-	if d.config.DataDir == ".hookflow" {
-		return ""
+	if d.postgres != nil {
+		noted["HOOKFLOW_POSTGRES_PORT"] = strconv.Itoa(d.postgres.Port)
 	}
-	return "HOOKFLOW_DATA_DIR=" + d.config.DataDir + " "
+	if d.temporal != nil {
+		noted["HOOKFLOW_TEMPORAL_PORT"] = strconv.Itoa(d.temporal.Port)
+	}
+	file := readSettings(dotEnv)
+	for _, name := range []string{
+		"HOOKFLOW_PUBLIC_URL", "HOOKFLOW_API_TOKEN", "HOOKFLOW_POSTGRES_PASSWORD", "STRIPE_WEBHOOK_SECRET", "TWILIO_AUTH_TOKEN", "VAPI_WEBHOOK_SECRET",
+	} {
+		value, err := config.SecretText(name, d.getenv, os.ReadFile)
+		if err == nil && value != "" && file[name] == "" && file[name+config.SecretFileSuffix] == "" && !slices.Contains(generated, name) {
+			noted[name] = value
+		}
+	}
+	return writeSettings(d.addressesPath(), "What the hookflow dev of this folder used last: commands in other terminals read it.", noted)
 }
 
 // others names the sources that are on beside those three.
@@ -73,13 +81,4 @@ func others(c config.Config) string {
 		return "on once the variable of their secret is set"
 	}
 	return strings.Join(names, ", ") + "; more once the variable of their secret is set"
-}
-
-func portOf(address string) int {
-	_, port, err := net.SplitHostPort(address)
-	if err != nil {
-		return 0
-	}
-	n, _ := strconv.Atoi(port)
-	return n
 }

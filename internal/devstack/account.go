@@ -13,6 +13,7 @@ import (
 	"strings"
 	"syscall"
 
+	"hookflow/internal/folder"
 	"hookflow/internal/progress"
 )
 
@@ -159,7 +160,8 @@ func makeOutside(dir string, as *account, report progress.Func) (string, error) 
 	for _, d := range []string{outside, home} {
 		// Explicitly, since the umask may take away what the account needs.
 		if err := errors.Join(os.MkdirAll(d, 0o755), os.Chmod(d, 0o755)); err != nil {
-			return "", fmt.Errorf("make a place for the database: %w", err)
+			return "", fmt.Errorf("user %s, whom Postgres runs as, cannot reach %s, and the database cannot be outside either: %w", as.name, dir,
+				folder.Explain(err, d, "set HOOKFLOW_DATA_DIR to a folder that this user can reach, such as one below /srv"))
 		}
 	}
 	if err := os.WriteFile(filepath.Join(home, ownerName), []byte(dir+"\n"), 0o644); err != nil {

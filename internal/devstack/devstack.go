@@ -13,6 +13,9 @@ import (
 	"path/filepath"
 )
 
+// localhost is the only address the servers listen on.
+const localhost = "127.0.0.1"
+
 // rotateAt is the size from which a server's log file is put aside at the next start; one older file is kept.
 const rotateAt = 4 << 20
 

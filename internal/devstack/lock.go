@@ -9,6 +9,7 @@ import (
 	"strconv"
 	"syscall"
 
+	"hookflow/internal/folder"
 	"hookflow/internal/progress"
 )
 
@@ -38,7 +39,7 @@ func Lock(ctx context.Context, dir string, report progress.Func) (*FolderLock, e
 	}
 	f, err := os.OpenFile(filepath.Join(dir, lockName), os.O_CREATE|os.O_RDWR, 0o600)
 	if err != nil {
-		return nil, fmt.Errorf("open the lock of the data folder: %w", err)
+		return nil, fmt.Errorf("open the lock of the data folder: %w", folder.Explain(err, dir, "set HOOKFLOW_DATA_DIR to a folder of your own"))
 	}
 	l := &FolderLock{file: f}
 	if err := l.take(dir); err != nil {

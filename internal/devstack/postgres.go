@@ -17,6 +17,7 @@ import (
 	"syscall"
 	"time"
 
+	"hookflow/internal/ports"
 	"hookflow/internal/progress"
 )
 
@@ -60,7 +61,7 @@ type Postgres struct {
 }
 
 // StartPostgres starts a private Postgres and returns once the database hookflow answers. It fails with ErrNoPostgres,
-// *PortTakenError, or what the server last said.
+// *ports.TakenError, or what the server last said.
 func StartPostgres(ctx context.Context, o PostgresOptions) (*Postgres, error) {
 	pg := &Postgres{}
 	as, home, err := pg.place(o)
@@ -150,11 +151,11 @@ func (pg *Postgres) worthAnother(o PostgresOptions) bool {
 
 // launch starts the server once and waits until its database answers.
 func (pg *Postgres) launch(ctx context.Context, o PostgresOptions, bin binaries, as *account, out io.Writer) error {
-	if err := CheckPort(o.Port, "Postgres", o.PortVariable); err != nil {
+	if err := ports.Check(o.Port, "Postgres", o.PortVariable); err != nil {
 		return err
 	}
 	if pg.Port = o.Port; pg.Port == 0 {
-		free, err := freePorts(1)
+		free, err := ports.Free(1)
 		if err != nil {
 			return err
 		}
@@ -167,7 +168,7 @@ func (pg *Postgres) launch(ctx context.Context, o PostgresOptions, bin binaries,
 		return err
 	}
 	pg.proc, pg.Pid = proc, proc.pid()
-	if err := proc.waitFor(ctx, "Postgres", pg.prepare); err != nil {
+	if err := proc.waitFor(ctx, "Postgres", o.Progress, pg.prepare); err != nil {
 		proc.kill()
 		return err
 	}
@@ -223,7 +224,11 @@ func (pg *Postgres) initdb(ctx context.Context, bin binaries, as *account, fast 
 	cmd := exec.CommandContext(ctx, bin.path("initdb"), args...)
 	cmd.Dir, cmd.Env, cmd.SysProcAttr = fresh, quietEnv(), as.attr()
 	if out, err := cmd.CombinedOutput(); err != nil {
-		return fmt.Errorf("initdb: %w: %s", err, strings.TrimSpace(string(out)))
+		said, advice := strings.TrimSpace(string(out)), ""
+		if strings.Contains(said, "could not look up effective user ID") {
+			advice = fmt.Sprintf("; Postgres needs a user with a name: add one for the id %d, as root: useradd -u %d hookflow", os.Geteuid(), os.Geteuid())
+		}
+		return fmt.Errorf("initdb: %w: %s%s", err, said, advice)
 	}
 	if err := os.Rename(fresh, pg.Cluster); err != nil {
 		return fmt.Errorf("put the new database in place: %w", err)

@@ -10,6 +10,8 @@ import (
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgconn"
 	"github.com/stretchr/testify/require"
+
+	"hookflow/internal/ports"
 )
 
 func TestPostgresRoleIsNoSuperuser(t *testing.T) {
@@ -121,15 +123,15 @@ func startPlain(t *testing.T, cluster string) func(database string) string {
 	require.NoError(t, err)
 	bin, err := findPostgres(clusterMajor(cluster), binaryFolders)
 	require.NoError(t, err)
-	ports, err := freePorts(1)
+	free, err := ports.Free(1)
 	require.NoError(t, err)
-	cmd := exec.Command(bin.path("postgres"), postgresArgs(cluster, ports[0], PostgresOptions{})...)
+	cmd := exec.Command(bin.path("postgres"), postgresArgs(cluster, free[0], PostgresOptions{})...)
 	cmd.Dir, cmd.Env, cmd.SysProcAttr = cluster, quietEnv(), as.attr()
 	var output strings.Builder
 	proc, err := startProcess(cmd, &output, true, "")
 	require.NoError(t, err)
 	t.Cleanup(proc.kill)
-	urlOf := func(database string) string { return postgresURL(ports[0], "hookflow", "hookflow", database) }
+	urlOf := func(database string) string { return postgresURL(free[0], "hookflow", "hookflow", database) }
 	require.Eventually(t, func() bool {
 		conn, err := pgx.Connect(t.Context(), urlOf("postgres"))
 		if err == nil {

@@ -196,5 +196,7 @@ func TestFindPostgres(t *testing.T) {
 func program(t *testing.T, path, body string) {
 	t.Helper()
 	require.NoError(t, os.MkdirAll(filepath.Dir(path), 0o755))
+	// A link that stands there leads to a program of this machine.
+	require.NoFileExists(t, path)
 	require.NoError(t, os.WriteFile(path, []byte("#!/bin/sh\n"+body+"\n"), 0o755))
 }

@@ -10,6 +10,8 @@ import (
 	"sync"
 	"syscall"
 	"time"
+
+	"hookflow/internal/progress"
 )
 
 // tailBytes is how much of a server's last output an error message quotes.
@@ -166,8 +168,12 @@ func output(ctx context.Context, env []string, path string, args ...string) ([]b
 	}
 }
 
+// quietStart is how long a server may take to start before that is reported.
+const quietStart = 5 * time.Second
+
 // waitFor calls try every 25 ms until it returns nil, the server ends, or ctx does.
-func (p *process) waitFor(ctx context.Context, name string, try func(context.Context) error) error {
+func (p *process) waitFor(ctx context.Context, name string, report progress.Func, try func(context.Context) error) error {
+	began := time.Now()
 	tick := time.NewTicker(25 * time.Millisecond)
 	defer tick.Stop()
 	for {
@@ -181,6 +187,9 @@ func (p *process) waitFor(ctx context.Context, name string, try func(context.Con
 		case <-ctx.Done():
 			return fmt.Errorf("%s is not ready: %w (last: %v)", name, ctx.Err(), err)
 		case <-tick.C:
+		}
+		if spent := time.Since(began).Round(time.Second); spent > quietStart && report != nil {
+			report(progress.Report{Passing: true, Text: fmt.Sprintf("Waiting for %s to start (%s).", name, spent)})
 		}
 	}
 }

@@ -4,8 +4,11 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"path/filepath"
+
+	"hookflow/internal/folder"
 )
 
 // Remove deletes a data folder and the cluster that belongs to it, wherever that is. Servers that a killed start left
@@ -31,7 +34,15 @@ func Remove(ctx context.Context, dir string) error {
 		}
 	}
 	if err = errors.Join(err, os.RemoveAll(abs), os.RemoveAll(dir), lock.Release()); err != nil {
-		return fmt.Errorf("remove the data folder: %w", err)
+		return fmt.Errorf("remove the data folder: %w%s", err, whoMayRemove(abs, err))
 	}
 	return nil
+}
+
+// whoMayRemove is the advice for a folder with files of others: those of a start as root.
+func whoMayRemove(dir string, err error) string {
+	if !errors.Is(err, fs.ErrPermission) {
+		return ""
+	}
+	return fmt.Sprintf("; parts of %s belong to others, and this is %s: run `make clean-data` as root", dir, folder.Name(os.Geteuid()))
 }

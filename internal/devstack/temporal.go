@@ -19,6 +19,7 @@ import (
 	"time"
 
 	"hookflow/event"
+	"hookflow/internal/ports"
 	"hookflow/internal/progress"
 )
 
@@ -88,7 +89,7 @@ var dynamicConfig = map[string]string{
 func temporalFile(dir string) string { return filepath.Join(dir, "temporal", "temporal.db") }
 
 // StartTemporal starts the dev server and returns once its namespace answers. The CLI is found, downloaded or built
-// first, which Progress tells of. It fails with *PortTakenError, or what the server last said.
+// first, which Progress tells of. It fails with *ports.TakenError, or what the server last said.
 func StartTemporal(ctx context.Context, o TemporalOptions) (*Temporal, error) {
 	if o.Namespace == "" {
 		o.Namespace = "default"
@@ -191,7 +192,7 @@ func (t *Temporal) launch(ctx context.Context, o TemporalOptions, cli, home stri
 	probe, err := newProbe(t.Address(), t.Namespace)
 	if err == nil {
 		defer probe.close()
-		err = proc.waitFor(ctx, "Temporal", probe.ready)
+		err = proc.waitFor(ctx, "Temporal", o.Progress, probe.ready)
 	}
 	if err != nil {
 		proc.kill()
@@ -202,11 +203,11 @@ func (t *Temporal) launch(ctx context.Context, o TemporalOptions, cli, home stri
 
 // args picks the ports and writes the command line. All ports come from one draw, so they differ from each other.
 func (t *Temporal) args(o TemporalOptions, home string) ([]string, error) {
-	if err := errors.Join(CheckPort(o.Port, "Temporal", o.PortVariable),
-		CheckPort(o.UIPort, "Temporal's UI", o.UIPortVariable)); err != nil {
+	if err := errors.Join(ports.Check(o.Port, "Temporal", o.PortVariable),
+		ports.Check(o.UIPort, "Temporal's UI", o.UIPortVariable)); err != nil {
 		return nil, err
 	}
-	free, err := freePorts(4)
+	free, err := ports.Free(4)
 	if err != nil {
 		return nil, err
 	}

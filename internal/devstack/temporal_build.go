@@ -38,9 +38,6 @@ package never
 import _ "` + cliPackage + `"
 `
 
-// cliPackages is how many packages `go list -deps` names for the CLI of cliVersion.
-const cliPackages = 1297
-
 // buildCLI compiles the CLI from its module into the file to. The SQLite driver is pure Go, so no C compiler is needed. What is
 // downloaded for it is held against Go's checksum database.
 func buildCLI(ctx context.Context, report progress.Func, to string) error {
@@ -53,22 +50,40 @@ func buildCLI(ctx context.Context, report progress.Func, to string) error {
 		os.WriteFile(filepath.Join(folder, "import.go"), []byte(cliImport), 0o600)); err != nil {
 		return fmt.Errorf("build the Temporal CLI: %w", err)
 	}
-	cmd := exec.CommandContext(ctx, "go", "build", "-v", "-mod=mod", "-buildvcs=false", "-trimpath", "-o", to, cliPackage)
-	cmd.Dir = folder
-	cmd.Env = slices.DeleteFunc(os.Environ(), func(kv string) bool {
-		name, _, _ := strings.Cut(kv, "=")
-		return slices.Contains([]string{"GOBIN", "GOFLAGS", "GOOS", "GOARCH", "GOWORK", "CGO_ENABLED"}, name)
-	})
-	cmd.Env = append(cmd.Env, "GOWORK=off", "CGO_ENABLED=0")
-	// Ctrl-C reaches the compiler too; ours is the one that decides.
-	cmd.WaitDelay = 5 * time.Second
-	build := &progress.GoCommand{What: "Building the Temporal CLI", Total: cliPackages, Report: report, Now: time.Now}
-	if err := build.Run(cmd); err != nil {
-		return fmt.Errorf("go build %s: %w", cliPackage, errors.Join(ctx.Err(), err))
+	run := func(command *progress.GoCommand, args ...string) (string, error) {
+		command.Report, command.Now = report, time.Now
+		cmd := exec.CommandContext(ctx, "go", append(args, cliPackage)...)
+		var printed strings.Builder
+		cmd.Dir, cmd.Env, cmd.Stdout = folder, buildEnv(), &printed
+		// Ctrl-C reaches the compiler too; ours is the one that decides.
+		cmd.WaitDelay = 5 * time.Second
+		if err := command.Run(cmd); err != nil {
+			return "", fmt.Errorf("go %s %s: %w", args[0], cliPackage, errors.Join(ctx.Err(), err))
+		}
+		return printed.String(), nil
+	}
+	// Stale is what the build cache does not hold: after an interrupted build, some of it is there.
+	stale, err := run(&progress.GoCommand{What: "Fetching the modules of the Temporal CLI"},
+		"list", "-mod=mod", "-buildvcs=false", "-trimpath", "-deps", "-f", "{{if .Stale}}{{.ImportPath}}{{end}}")
+	if err != nil {
+		return err
+	}
+	if _, err := run(&progress.GoCommand{What: "Building the Temporal CLI", Total: strings.Count(stale, "\n")},
+		"build", "-v", "-mod=mod", "-buildvcs=false", "-trimpath", "-o", to); err != nil {
+		return err
 	}
 	// Under a umask of 002 the file is writable by the group, and such a program in the cache is not run.
 	if err := os.Chmod(to, 0o755); err != nil {
 		return fmt.Errorf("go build %s: %w", cliPackage, err)
 	}
 	return nil
+}
+
+// buildEnv is our environment without what would make the go command build something else.
+func buildEnv() []string {
+	env := slices.DeleteFunc(os.Environ(), func(kv string) bool {
+		name, _, _ := strings.Cut(kv, "=")
+		return slices.Contains([]string{"GOBIN", "GOFLAGS", "GOOS", "GOARCH", "GOWORK", "CGO_ENABLED"}, name)
+	})
+	return append(env, "GOWORK=off", "CGO_ENABLED=0")
 }

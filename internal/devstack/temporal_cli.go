@@ -14,6 +14,7 @@ import (
 	"syscall"
 	"time"
 
+	"hookflow/internal/folder"
 	"hookflow/internal/progress"
 )
 
@@ -153,12 +154,17 @@ func (s cliSource) obtain(ctx context.Context, cached string) error {
 
 // lock waits for the right to fill the cache. What an interrupted holder left there is removed.
 func (s cliSource) lock(ctx context.Context) (func(), error) {
-	if err := os.MkdirAll(s.cache, 0o700); err != nil {
-		return nil, fmt.Errorf("make the cache folder: %w", err)
+	const otherwise = "set XDG_CACHE_HOME to a folder of your own"
+	err := os.MkdirAll(s.cache, 0o700)
+	if err == nil {
+		err = folder.RunsPrograms(s.cache)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("the folder for the Temporal CLI cannot be used: %w", folder.Explain(err, s.cache, otherwise))
 	}
 	f, err := os.OpenFile(filepath.Join(s.cache, "lock"), os.O_CREATE|os.O_RDWR, 0o600)
 	if err != nil {
-		return nil, fmt.Errorf("lock the cache folder: %w", err)
+		return nil, fmt.Errorf("lock the folder for the Temporal CLI: %w", folder.Explain(err, s.cache, otherwise))
 	}
 	tick := time.NewTicker(100 * time.Millisecond)
 	defer tick.Stop()

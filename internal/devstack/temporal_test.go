@@ -14,6 +14,8 @@ import (
 	"github.com/stretchr/testify/require"
 	"go.temporal.io/api/workflowservice/v1"
 	"go.temporal.io/sdk/client"
+
+	"hookflow/internal/ports"
 )
 
 func dial(t *testing.T, s *Temporal) client.Client {
@@ -98,7 +100,7 @@ func TestTemporalPortTaken(t *testing.T) {
 	defer func() { _ = l.Close() }()
 	taken := l.Addr().(*net.TCPAddr).Port
 	_, err = StartTemporal(t.Context(), TemporalOptions{UI: true, UIPort: taken, UIPortVariable: "HOOKFLOW_TEMPORAL_UI_PORT"})
-	var port *PortTakenError
+	var port *ports.TakenError
 	require.ErrorAs(t, err, &port)
 	require.Equal(t, taken, port.Port)
 	require.Equal(t, os.Getpid(), port.PID)

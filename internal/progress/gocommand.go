@@ -7,6 +7,7 @@ import (
 	"io"
 	"os/exec"
 	"strings"
+	"sync"
 	"time"
 )
 
@@ -18,6 +19,7 @@ type GoCommand struct {
 	Report Func
 	Now    func() time.Time
 
+	mu                   sync.Mutex
 	began, compiling     time.Time // compiling is when the first package was done
 	downloaded, compiled int
 	kept                 []string // what go printed besides, which names the errors
@@ -37,34 +39,67 @@ func (g *GoCommand) Run(cmd *exec.Cmd) error {
 	if err := cmd.Start(); err != nil {
 		return fmt.Errorf("run go: %w", err)
 	}
+	stop := g.tick()
 	g.follow(lines)
+	stop()
 	if err := cmd.Wait(); err != nil {
 		return errors.Join(err, errors.New(strings.Join(g.kept, "\n")))
 	}
 	return nil
 }
 
+// tick reports every second until it is stopped: go prints nothing while it compiles a large package, or links.
+func (g *GoCommand) tick() (stop func()) {
+	done := make(chan struct{})
+	var ticking sync.WaitGroup
+	ticking.Go(func() {
+		ticker := time.NewTicker(time.Second)
+		defer ticker.Stop()
+		for {
+			select {
+			case <-done:
+				return
+			case <-ticker.C:
+				g.mu.Lock()
+				g.report()
+				g.mu.Unlock()
+			}
+		}
+	})
+	return func() { close(done); ticking.Wait() }
+}
+
+func (g *GoCommand) report() {
+	if g.Report != nil {
+		g.Report(g.state(g.Now()))
+	}
+}
+
 // follow reads go's output to its end. A package is a line without white space; "go: downloading …" is a module.
 func (g *GoCommand) follow(output io.Reader) {
 	lines := bufio.NewScanner(output)
 	for lines.Scan() {
-		switch line := lines.Text(); {
-		case strings.HasPrefix(line, "go: downloading "):
-			g.downloaded++
-		case line == "" || strings.ContainsAny(line, " \t") || strings.HasSuffix(line, ":"):
-			if len(g.kept) < maxKept {
-				g.kept = append(g.kept, line)
-			}
-		default:
-			if g.compiled++; g.compiling.IsZero() {
-				g.compiling = g.Now()
-			}
-		}
-		if g.Report != nil {
-			g.Report(g.state(g.Now()))
-		}
+		g.mu.Lock()
+		g.count(lines.Text())
+		g.report()
+		g.mu.Unlock()
 	}
 	_, _ = io.Copy(io.Discard, output) // a line beyond the scanner's limit must not block go
+}
+
+func (g *GoCommand) count(line string) {
+	switch {
+	case strings.HasPrefix(line, "go: downloading "):
+		g.downloaded++
+	case line == "" || strings.ContainsAny(line, " \t") || strings.HasSuffix(line, ":"):
+		if len(g.kept) < maxKept {
+			g.kept = append(g.kept, line)
+		}
+	default:
+		if g.compiled++; g.compiling.IsZero() {
+			g.compiling = g.Now()
+		}
+	}
 }
 
 // state says how far the command is. The estimate supposes that the rest goes as fast as what is done, which holds where the
@@ -72,9 +107,13 @@ func (g *GoCommand) follow(output io.Reader) {
 func (g *GoCommand) state(now time.Time) Report {
 	spent := now.Sub(g.began).Round(time.Second)
 	switch {
+	case g.compiled == 0 && g.downloaded == 0:
+		return Report{Passing: true, Text: fmt.Sprintf("%s (%s).", g.What, spent)}
 	case g.compiled == 0:
 		return Report{Passing: true, Text: fmt.Sprintf("%s: %d modules downloaded (%s).", g.What, g.downloaded, spent)}
-	case g.compiled >= g.Total:
+	case g.Total > 0 && g.compiled >= g.Total:
+		return Report{Passing: true, Text: fmt.Sprintf("%s: all %d packages compiled, linking (%s).", g.What, g.compiled, spent)}
+	case g.Total == 0:
 		return Report{Passing: true, Text: fmt.Sprintf("%s: %d packages compiled (%s).", g.What, g.compiled, spent)}
 	}
 	left := time.Duration(float64(now.Sub(g.compiling)) / float64(g.compiled) * float64(g.Total-g.compiled)).Round(10 * time.Second)

@@ -53,6 +53,27 @@ func TestGoCommandCounts(t *testing.T) {
 	g.follow(strings.NewReader("# example.test/a\na.go:1:1: broken code here\n"))
 	require.Equal(t, []string{"# example.test/a", "a.go:1:1: broken code here"}, g.kept)
 	require.Equal(t, 2, g.compiled, "an error is no package")
+	g.follow(strings.NewReader("example.test/b\nexample.test/c\n"))
+	require.Equal(t, "Building: all 4 packages compiled, linking (1m20s).", last.Text)
+}
+
+// go prints nothing while it links; the reports go on.
+func TestGoCommandReportsWhileGoIsSilent(t *testing.T) {
+	t.Parallel()
+	reports := make(chan Report, 1000)
+	g := &GoCommand{What: "Building", Report: func(r Report) { reports <- r }, Now: time.Now}
+	cmd := exec.Command("cat")
+	hold, err := cmd.StdinPipe()
+	require.NoError(t, err)
+	finished := make(chan error, 1)
+	go func() { finished <- g.Run(cmd) }()
+	for range 2 {
+		r := <-reports
+		require.True(t, r.Passing)
+		require.Regexp(t, `^Building \(\d+s\)\.$`, r.Text)
+	}
+	require.NoError(t, hold.Close())
+	require.NoError(t, <-finished)
 }
 
 func TestGoCommandThatFailsSaysWhy(t *testing.T) {
