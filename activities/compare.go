@@ -61,7 +61,7 @@ func (h *Housekeeping) comparePage(ctx context.Context, page []*workflowpb.Workf
 	for i, run := range page {
 		// The id is made from the key, which the workflow ID is unless the event's id was hashed for it.
 		ends[i] = store.End{
-			EventID: event.ID(run.Execution.WorkflowId), RunID: run.Execution.RunId,
+			EventID: event.ID(h.Installation.KeyOf(run.Execution.WorkflowId)), RunID: run.Execution.RunId,
 			Generation: generationOf(run), Status: endOf[run.Status],
 		}
 	}

@@ -37,9 +37,10 @@ const (
 type Housekeeping struct {
 	Store         *store.Store
 	Temporal      client.Client
-	Namespace     string        // that of Temporal, which the client keeps to itself
-	WorkflowTypes []string      // of events
-	Retention     time.Duration // of content; 0 keeps it for ever
+	Namespace     string             // that of Temporal, which the client keeps to itself
+	Installation  event.Installation // whose queue it is; the ledger is the store's
+	WorkflowTypes []string           // of events
+	Retention     time.Duration      // of content; 0 keeps it for ever
 	Now           func() time.Time
 	Log           *slog.Logger
 	// Failed hears of each event that failed for good here; nil to tell nobody.

@@ -25,7 +25,7 @@ import (
 // it wrote the rows of an event which only Temporal had gets them written here.
 func (h *Housekeeping) openRowOf(ctx context.Context, run *commonpb.WorkflowExecution) (store.OpenRow, error) {
 	// The id is made from the key, which the workflow ID is unless the event's id was hashed for it.
-	id := event.ID(run.WorkflowId)
+	id := event.ID(h.Installation.KeyOf(run.WorkflowId))
 	if known, err := h.Store.Known(ctx, id); err != nil || known {
 		if err != nil {
 			return store.OpenRow{}, err
@@ -35,6 +35,9 @@ func (h *Housekeeping) openRowOf(ctx context.Context, run *commonpb.WorkflowExec
 	e, err := h.inputOf(ctx, run)
 	if err != nil {
 		return store.OpenRow{}, err
+	}
+	if h.foreign(e) {
+		return store.OpenRow{}, event.ErrNotFound
 	}
 	if e.Body != nil {
 		fresh, err := h.Store.InsertEvents(ctx, []store.Arrival{{Event: &e}})
@@ -46,6 +49,23 @@ func (h *Housekeeping) openRowOf(ctx context.Context, run *commonpb.WorkflowExec
 		}
 	}
 	return h.Store.FindOpen(ctx, e.ID)
+}
+
+// foreign reports whether an event is another installation's, by the input of its run.
+func (h *Housekeeping) foreign(e event.Event) bool {
+	return e.Installation.Queue != h.Installation.Queue || e.Installation.Foreign(event.Installation{Ledger: h.Store.Ledger()})
+}
+
+// foreignRun is the error type of an event whose workflow ID belongs to a run that is not its own.
+const foreignRun = "ForeignRun"
+
+// takenByAnother reports whether the run of a row's workflow ID has another event in its input, or another installation's.
+func (h *Housekeeping) takenByAnother(ctx context.Context, open store.OpenRow, run *commonpb.WorkflowExecution) (bool, error) {
+	e, err := h.inputOf(ctx, run)
+	if errors.Is(err, event.ErrNotFound) {
+		return false, nil
+	}
+	return err == nil && (e.ID != open.ID || h.foreign(e)), err
 }
 
 // inputOf reads the event, with its body where that is inside, from the first event of a run's history.
@@ -92,6 +112,16 @@ func (h *Housekeeping) reconcile(ctx context.Context, open store.OpenRow, limit 
 	}
 	info := newest.WorkflowExecutionInfo
 	run := event.Run{RunID: info.Execution.RunId, OriginalRunID: info.FirstRunId, Generation: generationOf(info)}
+	if info.Status != enums.WORKFLOW_EXECUTION_STATUS_RUNNING && run.OriginalRunID != open.OriginalRunID {
+		taken, err := h.takenByAnother(ctx, open, info.Execution)
+		if err != nil {
+			return err
+		}
+		if taken {
+			return h.fail(ctx, open, event.Run{Generation: open.Generation}, "its workflow ID is that of another event's run, or of another "+
+				"installation in this namespace; give one of the two a HOOKFLOW_TASK_QUEUE or a namespace of its own, then replay it", foreignRun)
+		}
+	}
 	switch {
 	case info.Status == enums.WORKFLOW_EXECUTION_STATUS_RUNNING:
 		return nil
@@ -119,7 +149,7 @@ func (h *Housekeeping) reopen(ctx context.Context, since time.Time, limit *rate.
 	return h.runningPages(ctx, started, func(page []*workflowpb.WorkflowExecutionInfo) error {
 		runs := map[string]string{} // event → its running run
 		for _, run := range page {
-			runs[event.ID(run.Execution.WorkflowId)] = run.Execution.RunId
+			runs[event.ID(h.Installation.KeyOf(run.Execution.WorkflowId))] = run.Execution.RunId
 		}
 		ended, err := h.Store.Ended(ctx, slices.Collect(maps.Keys(runs)))
 		for _, row := range ended {

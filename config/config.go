@@ -68,6 +68,8 @@ type Config struct {
 	DataDir string
 	// PayloadRetention is how long the content of an event is kept after it was received.
 	PayloadRetention time.Duration
+	// TaskQueue is where the installation's runs wait for its workers; its queues, schedules and workflow IDs are named after it.
+	TaskQueue string
 	// DrainDelay is how long a process, asked to stop, says so and goes on taking requests before it closes its listeners.
 	DrainDelay time.Duration
 	// OpsHosts are further hosts that /v1 and /metrics answer under, in lower case; see HOOKFLOW_OPS_HOSTS.
@@ -156,6 +158,7 @@ func Load(mode Mode, getenv func(string) string, readFile func(string) ([]byte, 
 		APITokens:         v.tokens("HOOKFLOW_API_TOKEN"),
 		DataDir:           v.text("HOOKFLOW_DATA_DIR", ".hookflow"),
 		PayloadRetention:  v.days("HOOKFLOW_PAYLOAD_RETENTION", 90*day),
+		TaskQueue:         v.taskQueue("HOOKFLOW_TASK_QUEUE"),
 		DrainDelay:        v.drainDelay("HOOKFLOW_DRAIN_DELAY", mode),
 		IdleTimeout:       v.idleTimeout("HOOKFLOW_IDLE_TIMEOUT"),
 	}

@@ -25,7 +25,7 @@ func TestLoad_devNeedsNothing(t *testing.T) {
 		Mode:     Dev,
 		HTTPAddr: "127.0.0.1:8080", OpsAddr: "127.0.0.1:8080", PublicURL: "http://127.0.0.1:8080",
 		File: DefaultYAML, FileName: "default.yaml", DataDir: ".hookflow", PayloadRetention: 90 * 24 * time.Hour,
-		IdleTimeout: 620 * time.Second, TemporalPort: 7233, TemporalUIPort: 8233, PostgresPort: 54329,
+		TaskQueue: "hookflow", IdleTimeout: 620 * time.Second, TemporalPort: 7233, TemporalUIPort: 8233, PostgresPort: 54329,
 	}, c)
 	require.True(t, c.OneListener())
 }
@@ -57,7 +57,7 @@ func TestLoad_everything(t *testing.T) {
 		"HOOKFLOW_API_TOKEN":         "0123456789abcdef, ada:fedcba9876543210",
 		"HOOKFLOW_CONFIG":            "/etc/hookflow.yaml",
 		"HOOKFLOW_DATA_DIR":          "/var/lib/x",
-		"HOOKFLOW_PAYLOAD_RETENTION": "30d", "HOOKFLOW_DRAIN_DELAY": "5s", "HOOKFLOW_IDLE_TIMEOUT": "75s",
+		"HOOKFLOW_PAYLOAD_RETENTION": "30d", "HOOKFLOW_DRAIN_DELAY": "5s", "HOOKFLOW_IDLE_TIMEOUT": "75s", "HOOKFLOW_TASK_QUEUE": "staging-2",
 		"HOOKFLOW_POSTGRES_PORT": "tcp://10.1.2.3:5432", "HOOKFLOW_TEMPORAL_PORT": "tcp://10.1.2.3:7233", // Kubernetes' doing
 	}), func(path string) ([]byte, error) {
 		require.Equal(t, "/etc/hookflow.yaml", path)
@@ -74,7 +74,7 @@ func TestLoad_everything(t *testing.T) {
 		PublicURL: "https://user:pass@Hooks.Example.com:8443/prefix",
 		APITokens: []Token{{Secret: "0123456789abcdef"}, {Name: "ada", Secret: "fedcba9876543210"}},
 		File:      []byte("routes: []\nproviders: {twilio: {voice_twiml: <Response/>}}\n"), FileName: "/etc/hookflow.yaml",
-		OpsHosts: []string{"ops.example.com", "fd00::1"}, DataDir: "/var/lib/x", PayloadRetention: 30 * 24 * time.Hour, DrainDelay: 5 * time.Second, IdleTimeout: 75 * time.Second,
+		OpsHosts: []string{"ops.example.com", "fd00::1"}, DataDir: "/var/lib/x", PayloadRetention: 30 * 24 * time.Hour, DrainDelay: 5 * time.Second, IdleTimeout: 75 * time.Second, TaskQueue: "staging-2",
 	}, c)
 }
 
@@ -83,6 +83,7 @@ func TestLoad_problems(t *testing.T) {
 	long := strings.Repeat("0123456789abcdef", 2)
 	for _, test := range []struct{ name, value, want string }{
 		{"HOOKFLOW_DRAIN_DELAY", "5", `is "5"; write: a duration from 0s to 60s`},
+		{"HOOKFLOW_TASK_QUEUE", "Staging/2", `is "Staging/2"; write: a name of lower-case letters`},
 		{"HOOKFLOW_IDLE_TIMEOUT", "0", `is "0"; write: a duration from 1s to 1h`},
 		{"HOOKFLOW_DRAIN_DELAY", "-1s", `is "-1s"; write: a duration from 0s to 60s`},
 		{"HOOKFLOW_DRAIN_DELAY", "61s", `is "61s"; write: a duration from 0s to 60s`},

@@ -1,11 +1,13 @@
 package config
 
 import (
+	"cmp"
 	"fmt"
 	"math"
 	"net"
 	"net/netip"
 	"net/url"
+	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -242,6 +244,19 @@ func (v *variables) drainDelay(name string, mode Mode) time.Duration {
 		return otherwise
 	}
 	return d
+}
+
+// taskQueueName is what a task queue may be called: it is part of workflow IDs and of the ids of schedules.
+var taskQueueName = regexp.MustCompile(`^[a-z0-9]([a-z0-9._-]{0,62}[a-z0-9])?$`)
+
+func (v *variables) taskQueue(name string) string {
+	const otherwise = "hookflow" // event.DefaultQueue
+	s := cmp.Or(v.getenv(name), otherwise)
+	if !taskQueueName.MatchString(s) {
+		v.report(name, fmt.Sprintf("is %q", s), "a name of lower-case letters, digits, dots, hyphens and underscores, at most 64, such as hookflow-staging")
+		return otherwise
+	}
+	return s
 }
 
 // The default is longer than the balancers in front of a server keep a connection (AWS' 60 s, Google's 600 s): a server that

@@ -90,10 +90,16 @@ type server struct {
 // serve starts hookflow serve and waits until it says where it listens.
 func (in *installation) serve(args ...string) *server {
 	in.t.Helper()
-	s := &server{installation: in, process: run(in.t, in.env, append([]string{"serve"}, args...)...)}
+	s := in.launch(args...)
 	require.Eventually(in.t, func() bool { return s.announced() || s.ended() }, patience, 20*time.Millisecond)
 	require.True(in.t, s.announced(), "hookflow serve ended: %s", s.stderr)
 	return s
+}
+
+// launch starts hookflow serve.
+func (in *installation) launch(args ...string) *server {
+	in.t.Helper()
+	return &server{installation: in, process: run(in.t, in.env, append([]string{"serve"}, args...)...)}
 }
 
 // announced reads the addresses out of the log.

@@ -32,8 +32,8 @@ const (
 	defaultPause       = time.Minute
 )
 
-// DestinationQueue is the task queue of a destination.
-func DestinationQueue(name string) string { return "hookflow.to." + name }
+// DestinationQueue is the task queue of a destination in an installation whose own is queue.
+func DestinationQueue(queue, name string) string { return queue + ".to." + name }
 
 // destinationFields are the fields of a destination beside those of its endpoint.
 var destinationFields = map[string]func(p *parser, n *yaml.Node, d *Destination){

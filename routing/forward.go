@@ -9,6 +9,8 @@ import (
 	"strings"
 	"time"
 
+	"hookflow/event"
+
 	"go.yaml.in/yaml/v3"
 )
 
@@ -97,7 +99,7 @@ func (p *parser) forward(n *yaml.Node, s *placedStep) {
 		f = p.forwardTo(n, values)
 	}
 	if f.Destination != "" {
-		s.TaskQueue = DestinationQueue(f.Destination)
+		s.TaskQueue = DestinationQueue(event.DefaultQueue, f.Destination)
 	}
 	s.forward = &f
 	input, err := json.Marshal(f)

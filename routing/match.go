@@ -131,6 +131,22 @@ func (t *Table) Without(activity string) *Table {
 	return &without
 }
 
+// On returns the table for an installation whose task queue is queue: the steps of destinations wait on queues named after it.
+func (t *Table) On(queue string) *Table {
+	routes := slices.Clone(t.routes)
+	for i := range routes {
+		routes[i].steps = slices.Clone(routes[i].steps)
+		for j := range routes[i].steps {
+			if step := &routes[i].steps[j]; step.TaskQueue != "" {
+				step.TaskQueue = DestinationQueue(queue, step.forward.Destination)
+			}
+		}
+	}
+	on := *t
+	on.routes = routes
+	return &on
+}
+
 // Routed reports whether a route names the type, be it one without steps or one whose condition may not hold.
 func (t *Table) Routed(provider, eventType string) bool {
 	return slices.ContainsFunc(t.routes, func(r route) bool { return r.provider == provider && r.matches(eventType) })

@@ -137,7 +137,7 @@ func (s *Store) Settle(ctx context.Context, o OpenRow, run event.Run, to event.S
 	tag, err := s.questions.Exec(ctx, `UPDATE webhook_events SET status = $4::webhook_status, run_id = $5,
 		original_run_id = $9, last_error = $6, last_error_type = $7, finished_at = $8
 		WHERE id = $1 AND generation = $2 AND status = $3::webhook_status`,
-		o.ID, o.Generation, string(o.Status), string(to), run.RunID, text(message), text(errorType), now, run.OriginalRunID)
+		o.ID, o.Generation, string(o.Status), string(to), text(run.RunID), text(message), text(errorType), now, text(run.OriginalRunID))
 	return err == nil && tag.RowsAffected() == 1, err
 }
 

@@ -252,6 +252,7 @@ func (d *Destinations) newWorker(name string, how service, only *only, onFatal f
 	options := worker.Options{
 		DisableWorkflowWorker:        true,
 		DisableRegistrationAliasing:  true,
+		Identity:                     identity(d.Store.Ledger()),
 		WorkerStopTimeout:            stopTimeout,
 		OnFatalError:                 onFatal,
 		TaskQueueActivitiesPerSecond: how.rate,
@@ -266,7 +267,7 @@ func (d *Destinations) newWorker(name string, how service, only *only, onFatal f
 	} else {
 		options.MaxConcurrentActivityExecutionSize = how.concurrency
 	}
-	w := worker.New(d.Temporal, routing.DestinationQueue(name), options)
+	w := worker.New(d.Temporal, routing.DestinationQueue(d.Config.queue(), name), options)
 	w.RegisterActivityWithOptions(d.Handlers["forward"], activity.RegisterOptions{Name: "forward."})
 	return w, nil
 }

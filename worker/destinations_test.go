@@ -110,7 +110,7 @@ func (r *region) plan(e *event.Event, _ json.RawMessage) routing.Plan {
 	input, err := json.Marshal(routing.Forward{Destination: e.Type})
 	require.NoError(r, err)
 	return routing.Plan{Steps: []routing.Step{{
-		Name: "forward", Activity: routing.ForwardActivity, TaskQueue: routing.DestinationQueue(e.Type), Input: input, Options: r.options,
+		Name: "forward", Activity: routing.ForwardActivity, TaskQueue: routing.DestinationQueue(event.DefaultQueue, e.Type), Input: input, Options: r.options,
 	}}}
 }
 
@@ -251,7 +251,7 @@ func (r *region) awaitUnpolled(name string) {
 	r.Helper()
 	since := time.Now()
 	testkit.Eventually(r, func() bool {
-		q, err := r.temporal.DescribeTaskQueue(r.Context(), routing.DestinationQueue(name), enums.TASK_QUEUE_TYPE_ACTIVITY)
+		q, err := r.temporal.DescribeTaskQueue(r.Context(), routing.DestinationQueue(event.DefaultQueue, name), enums.TASK_QUEUE_TYPE_ACTIVITY)
 		require.NoError(r, err)
 		return !slices.ContainsFunc(q.Pollers, func(p *taskqueue.PollerInfo) bool { return p.LastAccessTime.AsTime().After(since.Add(2 * time.Second)) }) &&
 			time.Since(since) > 3*time.Second

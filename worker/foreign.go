@@ -4,6 +4,8 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"os"
+	"strings"
 	"time"
 
 	"hookflow/event"
@@ -26,6 +28,21 @@ type foreign struct {
 
 func newForeign(s *store.Store, log *slog.Logger) *foreign {
 	return &foreign{store: s, log: log, note: rate.Sometimes{Interval: time.Minute}}
+}
+
+// identity is what a worker is called in Temporal: process, host, and which ledger it has.
+func identity(ledger string) string {
+	host, _ := os.Hostname() // "" is as good
+	return fmt.Sprintf("%d@%s@%s", os.Getpid(), host, ledger)
+}
+
+// LedgerOf returns the ledger of a worker with this identity, "" where it does not say.
+func LedgerOf(identity string) string {
+	parts := strings.Split(identity, "@")
+	if len(parts) != 3 {
+		return ""
+	}
+	return parts[2]
 }
 
 // is reports whether i is another installation than ours, and logs so once a minute.

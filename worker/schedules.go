@@ -13,25 +13,25 @@ import (
 	"go.temporal.io/sdk/temporal"
 )
 
-// The ids of the schedules, which are also the beginnings of their runs' workflow IDs.
+// What the ids of the schedules end in, which are also the beginnings of their runs' workflow IDs; the task queue is before it.
 const (
-	ReconcileSchedule     = "hookflow-reconcile"
-	ReconcileRunsSchedule = "hookflow-reconcile-runs"
-	RetentionSchedule     = "hookflow-retention"
+	ReconcileSchedule     = "-reconcile"
+	ReconcileRunsSchedule = "-reconcile-runs"
+	RetentionSchedule     = "-retention"
 )
 
 // scheduleEvery is how often the schedules are looked after: a Temporal that lost its state has lost them too.
 const scheduleEvery = time.Minute
 
 // KeepSchedules creates the schedules that are missing, now and again until ctx ends.
-func KeepSchedules(ctx context.Context, c client.Client, log *slog.Logger) {
+func KeepSchedules(ctx context.Context, c client.Client, queue string, log *slog.Logger) {
 	for pause := time.Second; ctx.Err() == nil; {
 		err := errors.Join(
 			// What an outage of Temporal kept from running need not be run once per interval of it. Retention runs once a day, and
 			// an outage at that hour must not put it off to the next.
-			createSchedule(ctx, c, ReconcileSchedule, workflows.ReconcileWorkflow, time.Minute, time.Hour, time.Minute),
-			createSchedule(ctx, c, ReconcileRunsSchedule, workflows.ReconcileRunsWorkflow, 20*time.Second, time.Hour, time.Minute),
-			createSchedule(ctx, c, RetentionSchedule, workflows.RetentionWorkflow, 24*time.Hour, 23*time.Hour, 24*time.Hour),
+			createSchedule(ctx, c, queue, ReconcileSchedule, workflows.ReconcileWorkflow, time.Minute, time.Hour, time.Minute),
+			createSchedule(ctx, c, queue, ReconcileRunsSchedule, workflows.ReconcileRunsWorkflow, 20*time.Second, time.Hour, time.Minute),
+			createSchedule(ctx, c, queue, RetentionSchedule, workflows.RetentionWorkflow, 24*time.Hour, 23*time.Hour, 24*time.Hour),
 		)
 		if err == nil {
 			pause = scheduleEvery
@@ -46,16 +46,17 @@ func KeepSchedules(ctx context.Context, c client.Client, log *slog.Logger) {
 	}
 }
 
-func createSchedule(ctx context.Context, c client.Client, id, workflow string, every, most, catchUp time.Duration) error {
+func createSchedule(ctx context.Context, c client.Client, queue, suffix, workflow string, every, most, catchUp time.Duration) error {
 	ctx, cancel := context.WithTimeout(ctx, 10*time.Second)
 	defer cancel()
+	id := queue + suffix
 	_, err := c.ScheduleClient().Create(ctx, client.ScheduleOptions{
 		ID:            id,
 		Spec:          client.ScheduleSpec{Intervals: []client.ScheduleIntervalSpec{{Every: every}}},
 		Overlap:       enums.SCHEDULE_OVERLAP_POLICY_SKIP,
 		CatchupWindow: catchUp, // the default is a year
 		Action: &client.ScheduleWorkflowAction{
-			ID: id, Workflow: workflow, TaskQueue: workflows.TaskQueue, WorkflowRunTimeout: most,
+			ID: id, Workflow: workflow, TaskQueue: queue, WorkflowRunTimeout: most,
 		},
 	})
 	if errors.Is(err, temporal.ErrScheduleAlreadyRunning) {

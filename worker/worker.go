@@ -3,6 +3,7 @@
 package worker
 
 import (
+	"cmp"
 	"encoding/json"
 	"log/slog"
 	"reflect"
@@ -49,8 +50,10 @@ type Handlers map[string]any
 // Config is what a worker works with.
 type Config struct {
 	Temporal client.Client
-	Store    *store.Store
-	Mirror   *activities.Mirror
+	// Queue is the installation's task queue; "" means event.DefaultQueue.
+	Queue  string
+	Store  *store.Store
+	Mirror *activities.Mirror
 	// Housekeeping is nil in tests that want none.
 	Housekeeping *activities.Housekeeping
 	Handlers     Handlers
@@ -67,7 +70,8 @@ type Config struct {
 // newWorker returns a worker that is not started. A panic in workflow code blocks the run until a fixed binary comes; it
 // never fails an event.
 func newWorker(c Config, onFatal func(error)) worker.Worker {
-	w := worker.New(c.Temporal, workflows.TaskQueue, worker.Options{
+	w := worker.New(c.Temporal, c.queue(), worker.Options{
+		Identity:                                identity(c.Store.Ledger()),
 		WorkerStopTimeout:                       stopTimeout,
 		OnFatalError:                            onFatal,
 		WorkflowPanicPolicy:                     worker.BlockWorkflow,
@@ -82,6 +86,8 @@ func newWorker(c Config, onFatal func(error)) worker.Worker {
 	Register(w, c)
 	return w
 }
+
+func (c Config) queue() string { return cmp.Or(c.Queue, event.DefaultQueue) }
 
 // attempts is the interceptor of a worker's attempts.
 func (c Config) attempts() *attempts {

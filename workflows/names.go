@@ -6,10 +6,13 @@ package workflows
 import (
 	"maps"
 	"slices"
+
+	"hookflow/event"
 )
 
-// TaskQueue is where the runs of every provider wait for a worker. Fairness between providers is the key's work.
-const TaskQueue = "hookflow"
+// TaskQueue is where the runs of every provider wait for a worker, unless HOOKFLOW_TASK_QUEUE names another. Fairness between
+// providers is the key's work.
+const TaskQueue = event.DefaultQueue
 
 // The workflow types, as the Temporal UI shows them.
 const (

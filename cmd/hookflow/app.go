@@ -13,6 +13,7 @@ import (
 	"hookflow/api"
 	"hookflow/config"
 	"hookflow/delivery"
+	"hookflow/event"
 	"hookflow/intake"
 	"hookflow/providers"
 	"hookflow/store"
@@ -92,7 +93,7 @@ func assemble(ctx context.Context, p plan) (*app, error) {
 		return nil, err
 	}
 	a.intake = intake.New(intake.Config{
-		Store: a.store, Temporal: a.temporal, Namespace: p.temporal.Namespace, TaskQueue: workflows.TaskQueue, WorkflowType: workflows.TypeOf,
+		Store: a.store, Temporal: a.temporal, Namespace: p.temporal.Namespace, TaskQueue: p.config.TaskQueue, Queue: event.OnQueue(p.config.TaskQueue).Queue, WorkflowType: workflows.TypeOf,
 		Routed: a.routes.Routed, ReplyUpdate: workflows.Reply, EagerStart: a.eager.allowed.Load, EventsURL: eventsURL(p.config), Now: p.now, Log: a.log, Metrics: a.telemetry.Intake,
 	})
 	if p.worker {
@@ -112,7 +113,7 @@ func assemble(ctx context.Context, p plan) (*app, error) {
 // work is what the process's worker works with.
 func (a *app) work(p plan, handlers worker.Handlers) *worker.Config {
 	return &worker.Config{
-		Temporal: a.temporal, Store: a.store, Handlers: handlers, Now: p.now, Log: a.log, Steps: a.telemetry.Steps.Attempted, Answer: providers.ReplyOf,
+		Temporal: a.temporal, Queue: p.config.TaskQueue, Store: a.store, Handlers: handlers, Now: p.now, Log: a.log, Steps: a.telemetry.Steps.Attempted, Answer: providers.ReplyOf,
 		Panicked: a.telemetry.CaptureWorkPanic,
 		Mirror: &activities.Mirror{
 			Store: a.store, Plan: a.routes.Plan, Now: p.now, Log: a.log, Begun: a.intake.Begun, Failed: a.telemetry.CaptureFinalFailure,
@@ -121,7 +122,8 @@ func (a *app) work(p plan, handlers worker.Handlers) *worker.Config {
 		Housekeeping: &activities.Housekeeping{
 			Store: a.store, Temporal: a.temporal, Namespace: p.temporal.Namespace, WorkflowTypes: workflows.Names(), Now: p.now, Log: a.log,
 			Retention: p.config.PayloadRetention, Failed: a.telemetry.CaptureFinalFailure,
-			Ended: worker.Ended(a.temporal, p.temporal.Logger),
+			Installation: event.OnQueue(p.config.TaskQueue),
+			Ended:        worker.Ended(a.temporal, p.temporal.Logger),
 		},
 	}
 }
@@ -131,7 +133,7 @@ func (a *app) doorOptions(p plan, made map[string]providers.Source) api.Options 
 	return api.Options{
 		Accepter: a.intake, Ask: a.routes.Ask, Replier: a.intake, Sources: made, PublicURL: p.config.PublicURL, OpsHost: opsHost(p.config),
 		Ledger: ledger{a.store}, Repairs: repairs{a.store, a.intake, a.log, p.now}, Replays: replays{a.store, a.log, p.now},
-		Destinations: destinations{a.store, a.temporal, p.temporal.Namespace, a.routes.Destinations, a.log, p.now},
+		Destinations: destinations{a.store, a.temporal, p.temporal.Namespace, p.config.TaskQueue, a.routes.Destinations, a.log, p.now},
 		Tokens:       apiTokens(p.config), Ready: a.ready, TemporalURL: runURL(p.temporalUI, p.temporal.Namespace),
 		Scrape: a.telemetry.Metrics(), Metrics: a.telemetry.Door, Log: a.log, Now: p.now,
 		OnError: a.telemetry.CaptureError, Middleware: a.telemetry.Gin(),
@@ -181,7 +183,6 @@ func (a *app) serve(ctx context.Context, at listeners) error {
 	defer stopIntake()
 	defer stopWorker()
 	var dispatching, working sync.WaitGroup
-	a.readLedger(ctx, firstLook)
 	working.Go(func() { a.readLedger(workerCtx, time.Hour) })
 	if a.worker != nil && !a.eager.meet(ctx, a.temporal) {
 		working.Go(func() { a.eager.meetLater(workerCtx, a.temporal) })
@@ -191,7 +192,7 @@ func (a *app) serve(ctx context.Context, at listeners) error {
 		working.Go(func() { worker.Run(workerCtx, *a.worker) })
 		destinations := &worker.Destinations{Config: *a.worker, Configured: a.routes.Destinations, Stands: a.telemetry.Destinations.Stands}
 		working.Go(func() { destinations.Run(workerCtx) })
-		working.Go(func() { worker.KeepSchedules(workerCtx, a.temporal, a.log) })
+		working.Go(func() { worker.KeepSchedules(workerCtx, a.temporal, a.config.TaskQueue, a.log) })
 	}
 	go a.routes.follow(ctx, a.again)
 	servers, failed := a.listen(at)
@@ -220,21 +221,6 @@ func (a *app) serve(ctx context.Context, at listeners) error {
 	a.temporal.Close()
 	a.store.Close()
 	return err
-}
-
-// firstLook is how long a start waits to know which ledger it has: without, it takes the runs of every installation for its own.
-const firstLook = 2 * time.Second
-
-// readLedger reads which ledger this is, for as long as it takes within most.
-func (a *app) readLedger(ctx context.Context, most time.Duration) {
-	ctx, cancel := context.WithTimeout(ctx, most)
-	defer cancel()
-	for a.store.Ledger() == "" && a.store.ReadLedger(ctx) != nil && ctx.Err() == nil {
-		select {
-		case <-ctx.Done():
-		case <-time.After(time.Second):
-		}
-	}
 }
 
 // leave tells load balancers and senders to turn to another process, and gives them time to.

@@ -23,6 +23,7 @@ type destinations struct {
 	store      *store.Store
 	temporal   client.Client
 	namespace  string
+	queue      string // of the installation
 	configured func() map[string]routing.Destination
 	log        *slog.Logger
 	now        func() time.Time
@@ -79,7 +80,7 @@ func (d destinations) ResumeDestination(ctx context.Context, name, author string
 
 // whole adds what the ledger does not know.
 func (d destinations) whole(ctx context.Context, row event.Destination) event.Destination {
-	row.TaskQueue, row.State = routing.DestinationQueue(row.Name), row.StateAt(d.now())
+	row.TaskQueue, row.State = routing.DestinationQueue(d.queue, row.Name), row.StateAt(d.now())
 	row.Waiting = d.waiting(ctx, row.TaskQueue)
 	c, ok := d.configured()[row.Name]
 	if !ok {

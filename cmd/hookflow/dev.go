@@ -111,6 +111,9 @@ func (d *devRun) run(ctx context.Context) error {
 	if err := d.remember(at, generated); err != nil {
 		return failure("hookflow dev cannot start: %v", err)
 	}
+	if err := a.checkAlone(ctx); err != nil {
+		return failure("hookflow dev cannot start: %v", err)
+	}
 	d.welcome(at, generated)
 	serving, stop := context.WithCancelCause(ctx)
 	defer stop(nil)

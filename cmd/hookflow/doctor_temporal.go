@@ -9,7 +9,7 @@ import (
 	"hookflow/config"
 	"hookflow/event"
 	"hookflow/migrations"
-	"hookflow/workflows"
+	"hookflow/store"
 
 	enums "go.temporal.io/api/enums/v1"
 	"go.temporal.io/api/serviceerror"
@@ -99,7 +99,7 @@ func (p *patient) pollers(ctx context.Context, c client.Client) finding {
 	const check = "workers"
 	var counts [2]int
 	for i, kind := range []enums.TaskQueueType{enums.TASK_QUEUE_TYPE_WORKFLOW, enums.TASK_QUEUE_TYPE_ACTIVITY} {
-		queue, err := c.DescribeTaskQueue(ctx, workflows.TaskQueue, kind)
+		queue, err := c.DescribeTaskQueue(ctx, p.config.TaskQueue, kind)
 		if err != nil {
 			return failed(check, oneLine(err), "the rights of TEMPORAL_API_KEY must cover it")
 		}
@@ -109,10 +109,28 @@ func (p *patient) pollers(ctx context.Context, c client.Client) finding {
 		}
 		counts[i] = len(workers)
 	}
-	if counts[0] == 0 || counts[1] == 0 {
-		return failed(check, "nobody polls the task queue "+workflows.TaskQueue+": accepted events wait", "start one: hookflow serve, or hookflow serve --only worker")
+	if other := p.otherLedger(ctx, c); other != "" {
+		return failed(check, "workers of another installation (ledger "+other+") poll the task queue "+p.config.TaskQueue+" too",
+			"give one of the two a HOOKFLOW_TASK_QUEUE or a TEMPORAL_NAMESPACE of its own")
 	}
-	return fine(check, "%d on the task queue %s in the last five minutes", max(counts[0], counts[1]), workflows.TaskQueue)
+	if counts[0] == 0 || counts[1] == 0 {
+		return failed(check, "nobody polls the task queue "+p.config.TaskQueue+": accepted events wait", "start one: hookflow serve, or hookflow serve --only worker")
+	}
+	return fine(check, "%d on the task queue %s in the last five minutes", max(counts[0], counts[1]), p.config.TaskQueue)
+}
+
+// otherLedger is the ledger of a worker that has not the one of DATABASE_URL, "" where there is none or it cannot be told.
+func (p *patient) otherLedger(ctx context.Context, c client.Client) string {
+	ledger, err := store.Open(ctx, p.config.DatabaseURL, store.Options{})
+	if err != nil {
+		return ""
+	}
+	defer ledger.Close()
+	if ledger.ReadLedger(ctx) != nil {
+		return ""
+	}
+	other, _ := otherLedger(ctx, c, p.config.TaskQueue, ledger.Ledger(), time.Now()) // what is wrong with Temporal was found before
+	return other
 }
 
 // clockQueue is a task queue of doctor's own: the server notes by its own clock when it was polled last.

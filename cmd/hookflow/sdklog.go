@@ -62,7 +62,7 @@ func inOurWords(keyvals []any) []any {
 			}
 		case "WorkflowID":
 			if key, ok := value.(string); ok && strings.Contains(key, ":") && !strings.Contains(key, ":sha256-") {
-				kept = append(kept, "event_id", event.ID(key))
+				kept = append(kept, "event_id", event.ID(event.WithoutQueue(key)))
 			}
 		}
 		kept = append(kept, snake(name), value)

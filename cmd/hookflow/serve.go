@@ -65,6 +65,9 @@ func serve(ctx context.Context, env environment, only string, again <-chan struc
 	if err != nil {
 		return failure("hookflow cannot start:\n%v", err)
 	}
+	if err := a.checkAlone(ctx); err != nil {
+		return failure("hookflow cannot start: %v", err)
+	}
 	a.announce(at)
 	go warnOfSchema(ctx, c.DatabaseURL, tel.Log)
 	return a.serve(ctx, at)

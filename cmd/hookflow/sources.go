@@ -92,7 +92,7 @@ func routes(p plan, on map[string]bool, activities []string) (*routing.Table, er
 	case p.worker:
 		known.Off = map[string]string{needsStripeAPI: "STRIPE_API_KEY into the environment, or leave the step out"}
 	}
-	return table, table.Check(known)
+	return table.On(c.TaskQueue), table.Check(known)
 }
 
 func apiTokens(c config.Config) []api.Token {
