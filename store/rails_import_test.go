@@ -73,6 +73,44 @@ func run(t *testing.T, c *pgx.Conn, statements string) []string {
 	return row
 }
 
+// What cannot be understood is refused before anything is written: a row that was done would else be pending, and done again.
+func TestRailsImport_refusesWhatItDoesNotUnderstand(t *testing.T) {
+	t.Parallel()
+	for row, want := range map[string]string{
+		`'stripe', 'evt_1', 'archived'`:     `status 'archived': 1 rows`,
+		`'stripe', 'evt_1', '2'`:            `status '2': 1 rows`, // an integer enum
+		`'stripe', 'evt_1', NULL`:           `status NULL: 1 rows`,
+		`'stripe', 'evt_1', ''`:             `status '': 1 rows`,
+		`'0', 'evt_1', 'processed'`:         `provider '0': 1 rows`,
+		`'acme_corp', 'evt_1', 'processed'`: `provider 'acme_corp': 1 rows`,
+	} {
+		_, url := testkit.Store(t, store.Options{})
+		c := connect(t, url)
+		run(t, c, railsFile(t, "stage.sql"))
+		run(t, c, `INSERT INTO rails_webhook_events (provider, event_id, status, received_at) VALUES
+			('stripe', 'evt_0', 'Processed', now()), (`+row+`, now())`)
+		_, err := c.PgConn().Exec(t.Context(), "BEGIN;"+railsFile(t, "import.sql")+";COMMIT").ReadAll()
+		require.ErrorContains(t, err, want)
+		_, err = c.Exec(t.Context(), "ROLLBACK")
+		require.NoError(t, err)
+		require.Zero(t, testkit.Query[int](t, url, "SELECT count(*)::int FROM webhook_events"), row)
+	}
+}
+
+// A key that Rails has twice counts as done if one of its rows was, and an id that begins like our hashes is hashed itself.
+func TestRailsImport_keys(t *testing.T) {
+	t.Parallel()
+	_, url := testkit.Store(t, store.Options{})
+	c := connect(t, url)
+	run(t, c, railsFile(t, "stage.sql"))
+	run(t, c, `INSERT INTO rails_webhook_events (provider, event_id, status, received_at) VALUES
+		('stripe', 'evt_twice', 'queued', '2026-01-01'), ('stripe', 'evt_twice', 'failed', '2026-01-02'), ('stripe', 'evt_twice', 'done', '2026-01-03'),
+		('stripe', 'sha256-00', 'done', now())`)
+	run(t, c, railsFile(t, "import.sql"))
+	require.Equal(t, "completed", testkit.Query[string](t, url, "SELECT status::text FROM webhook_events WHERE event_id = 'evt_twice'"))
+	require.Equal(t, event.WorkflowID("stripe", "sha256-00"), testkit.Query[string](t, url, "SELECT workflow_id FROM webhook_events WHERE event_id = 'sha256-00'"))
+}
+
 // The three files of docs/rails, one after the other, as docs/coming-from-rails.md says.
 func TestRailsImport(t *testing.T) {
 	t.Parallel()

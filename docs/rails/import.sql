@@ -3,25 +3,48 @@
 --
 --   psql "$DATABASE_URL" -1 -v ON_ERROR_STOP=1 -f docs/rails/import.sql
 --
--- What was done or has failed is history; everything else becomes pending, and hookflow runs it at once. So stop Rails'
--- workers first: what they still do would be done twice.
+-- What was done or has failed is history; what was open becomes pending, and hookflow runs it at once. So stop Rails' workers
+-- first: what they still do would be done twice. A status that is none of these words, and a provider that is a number (an
+-- integer enum that export.sql did not translate), is refused before anything is written: hookflow cannot know whether such a
+-- row was done.
+CREATE TEMP TABLE rails_words ON COMMIT DROP AS
+SELECT word, status FROM (VALUES
+    ('completed', ARRAY['completed', 'complete', 'processed', 'succeeded', 'success', 'successful', 'done', 'finished', 'handled', 'skipped', 'ignored']),
+    ('failed', ARRAY['failed', 'failure', 'error', 'errored', 'dead', 'discarded']),
+    ('pending', ARRAY['pending', 'received', 'new', 'created', 'queued', 'enqueued', 'scheduled', 'processing', 'in_progress', 'running', 'retrying'])
+) AS known (status, words), unnest(words) AS word;
+DO $$
+DECLARE unknown text;
+BEGIN
+    SELECT string_agg(format('status %s: %s rows', coalesce(quote_literal(status), 'NULL'), n), '; ' ORDER BY n DESC) INTO unknown
+      FROM (SELECT status, count(*) AS n FROM rails_webhook_events
+             WHERE status IS NULL OR lower(status) NOT IN (SELECT word FROM rails_words) GROUP BY status) AS odd;
+    IF unknown IS NOT NULL THEN
+        RAISE EXCEPTION 'nothing was imported: %', unknown USING HINT = 'Translate them in export.sql (CASE status WHEN 2 THEN ''processed'' … END), empty rails_webhook_events, and export again.';
+    END IF;
+    SELECT string_agg(format('provider %s: %s rows', quote_literal(provider), n), '; ' ORDER BY n DESC) INTO unknown
+      FROM (SELECT provider, count(*) AS n FROM rails_webhook_events
+             WHERE provider !~ '^[A-Za-z0-9][A-Za-z0-9-]{0,39}$' OR provider ~ '^[0-9]+$' GROUP BY provider) AS odd;
+    IF unknown IS NOT NULL THEN
+        RAISE EXCEPTION 'nothing was imported: %', unknown USING HINT = 'Write the name of a source of hookflow in export.sql: letters, digits and hyphens.';
+    END IF;
+END $$;
 CREATE TEMP TABLE rails_ready ON COMMIT DROP AS
 SELECT DISTINCT ON (provider, event_id)
        -- event.ID: a uuid of version 8 made from the SHA-256 of the key
        encode(set_byte(set_byte(hash, 6, get_byte(hash, 6) & 15 | 128), 8, get_byte(hash, 8) & 63 | 128), 'hex')::uuid AS id,
        provider, event_id, coalesce(nullif(event_type, ''), 'unknown') AS event_type,
-       -- event.WorkflowID: the key, or the hash of an id that is long or not printable ASCII
-       CASE WHEN octet_length(event_id) <= 200 AND event_id ~ '^[ -~]+$' THEN provider || ':' || event_id
+       -- event.WorkflowID: the key, or the hash of an id that is long, not printable ASCII, or begins as our hashes do
+       CASE WHEN octet_length(event_id) <= 200 AND event_id ~ '^[ -~]+$' AND event_id NOT LIKE 'sha256-%' THEN provider || ':' || event_id
             ELSE provider || ':sha256-' || encode(sha256(convert_to(event_id, 'UTF8')), 'hex') END AS workflow_id,
-       (CASE WHEN lower(status) IN ('completed', 'processed', 'succeeded', 'success', 'done', 'skipped', 'ignored') THEN 'completed'
-             WHEN lower(status) IN ('failed', 'error', 'errored', 'dead') THEN 'failed'
-             ELSE 'pending' END)::webhook_status AS status,
+       words.status::webhook_status AS status,
        coalesce(payload, '{}') AS payload, error, received_at, finished_at, rails_id
   FROM (SELECT *, substr(sha256(convert_to(provider || ':' || event_id, 'UTF8')), 1, 16) AS hash FROM rails_webhook_events) AS staged
- WHERE provider ~ '^[A-Za-z0-9][A-Za-z0-9-]{0,39}$'
+       JOIN (SELECT word, status FROM rails_words) AS words ON words.word = lower(staged.status)
    -- event.CheckID
-   AND octet_length(event_id) BETWEEN 1 AND 1024 AND event_id !~ '[\u0001-\u001f\u007f-\u009f]'
- ORDER BY provider, event_id, received_at;
+ WHERE octet_length(event_id) BETWEEN 1 AND 1024 AND event_id !~ '[\u0001-\u001f\u007f-\u009f]'
+ -- Of a key that is there twice the row that was done counts, then the one that failed: what was done is not done again.
+ ORDER BY provider, event_id, words.status, received_at;
 
 -- The body is the payload as jsonb writes it: the bytes that were signed are gone, so no signature fits it any more.
 CREATE TEMP TABLE rails_taken ON COMMIT DROP AS
@@ -51,4 +74,4 @@ SELECT (SELECT count(*) FROM rails_webhook_events)                     AS export
        (SELECT count(*) FROM rails_taken WHERE status = 'failed')      AS failed,
        (SELECT count(*) FROM rails_taken WHERE status = 'pending')     AS pending,
        (SELECT count(*) FROM rails_ready) - (SELECT count(*) FROM rails_taken)          AS known_before,
-       (SELECT count(*) FROM rails_webhook_events) - (SELECT count(*) FROM rails_ready) AS left_out; -- an id or a provider that hookflow cannot hold, or one twice
+       (SELECT count(*) FROM rails_webhook_events) - (SELECT count(*) FROM rails_ready) AS left_out; -- an id that hookflow cannot hold, or one twice
