@@ -1,7 +1,7 @@
 # syntax=docker/dockerfile:1
 # One static binary on an empty image: no shell, no package manager, no root.
 
-FROM --platform=$BUILDPLATFORM golang:1.26 AS build
+FROM --platform=$BUILDPLATFORM golang:1.26.8 AS build
 WORKDIR /src
 
 # The modules change far less often than the code.
