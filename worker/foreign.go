@@ -1,7 +1,6 @@
 package worker
 
 import (
-	"errors"
 	"fmt"
 	"log/slog"
 	"os"
@@ -70,9 +69,6 @@ func (f *foreign) leave(in *interceptor.ExecuteWorkflowInput) {
 		panic(fmt.Sprintf("%s (ledger %s)", ForeignTask, e.Installation.Ledger))
 	}
 }
-
-// errForeign is why an attempt of a step is another installation's.
-var errForeign = errors.New(ForeignTask)
 
 // foreignPause is how soon Temporal offers an attempt of Begin or Finish to another poller.
 const foreignPause = time.Second

@@ -36,6 +36,8 @@ type attempts struct {
 	panics
 	away    away
 	foreign *foreign
+	// forwards and questions are the places of receivers without a destination, of ordinary attempts and of those in a run.
+	forwards, questions *shares
 }
 
 // InterceptWorkflow is called once per run and replay.
@@ -81,9 +83,14 @@ func (a *attempt) ExecuteActivity(ctx context.Context, in *interceptor.ExecuteAc
 
 // make makes the attempt, and says so when the handler's part begins, which an error then keeps from beginning.
 func (a *attempt) make(ctx context.Context, in *interceptor.ExecuteActivityInput, ref event.Event, begins func() error) (any, error) {
-	if a.foreign.is(ref.Installation) { // its ledger is out of reach, for this worker
-		return nil, a.outage(ctx, ref, activities.LedgerUnavailable(errForeign))
+	if a.foreign.is(ref.Installation) {
+		return nil, a.putOff(ctx, ref, ForeignTask, foreignPause)
 	}
+	giveBack, err := a.place(ctx, in, ref)
+	if err != nil {
+		return nil, err
+	}
+	defer giveBack()
 	whole, err := a.fill(ctx, ref)
 	if err != nil {
 		return nil, a.outage(ctx, ref, err)

@@ -58,7 +58,7 @@ func newBench(t *testing.T, handle func(e event.Event) (any, error)) *bench {
 	b.env = suite.NewTestActivityEnvironment()
 	b.env.SetTestTimeout(30 * time.Second)
 	b.env.SetWorkerOptions(worker.Options{Interceptors: []interceptor.WorkerInterceptor{&attempts{
-		store: b.store, now: func() time.Time { return noon }, log: silent(), foreign: newForeign(b.store, silent()), steps: func(_ string, failed, _ bool) { b.ended = append(b.ended, failed) },
+		store: b.store, now: func() time.Time { return noon }, log: silent(), foreign: newForeign(b.store, silent()), forwards: newShares(slots), questions: newShares(slots), steps: func(_ string, failed, _ bool) { b.ended = append(b.ended, failed) },
 	}}})
 	b.env.RegisterActivityWithOptions(func(_ context.Context, e event.Event) (any, error) {
 		b.got = append(b.got, e)

@@ -50,21 +50,26 @@ func (a *away) back() {
 	a.until = time.Time{}
 }
 
-// outage decides what becomes of an attempt that ended because the ledger did not answer. Where attempts are without limit
-// Temporal repeats it, which adds no history. Where they are limited it ends the activity with the number of attempts that
-// the handler has had, and with true where the run then lets the step wait: the workflow schedules it again.
+// outage decides what becomes of an attempt that ended because the ledger did not answer.
 func (a *attempts) outage(ctx context.Context, ref event.Event, err error) error {
-	info := activity.GetInfo(ctx)
-	waits := ref.Waiting != nil
-	if !activities.IsLedgerUnavailable(err) || info.IsLocalActivity && !waits {
+	if !activities.IsLedgerUnavailable(err) || activity.GetInfo(ctx).IsLocalActivity && ref.Waiting == nil {
 		return err
 	}
+	return a.putOff(ctx, ref, "the ledger does not answer", a.away.pause(a.now()))
+}
+
+// putOff ends an attempt that could not be made, and spends none of the step's. Where attempts are without limit Temporal
+// repeats it after pause, which adds no history. Where they are limited it ends the activity with the number of attempts that
+// the handler has had, and with true where the run then lets the step wait: the workflow schedules it again. The error type is
+// the one that runs know, whatever the reason.
+func (a *attempts) putOff(ctx context.Context, ref event.Event, why string, pause time.Duration) error {
+	info := activity.GetInfo(ctx)
 	options := temporal.ApplicationErrorOptions{NonRetryable: true, Details: []any{info.Attempt - 1}}
 	switch unlimited := info.RetryPolicy != nil && info.RetryPolicy.MaximumAttempts == 0; {
 	case unlimited && !info.IsLocalActivity:
-		options = temporal.ApplicationErrorOptions{NextRetryDelay: a.away.pause(a.now())}
-	case waits:
+		options = temporal.ApplicationErrorOptions{NextRetryDelay: pause}
+	case ref.Waiting != nil:
 		options.Details = append(options.Details, true)
 	}
-	return temporal.NewApplicationErrorWithOptions("the ledger does not answer", routing.LedgerUnavailable, options)
+	return temporal.NewApplicationErrorWithOptions(why, routing.LedgerUnavailable, options)
 }

@@ -37,7 +37,7 @@ func (a *attempt) wait(ctx context.Context, in *interceptor.ExecuteActivityInput
 		}
 	}()
 	if a.foreign.is(ref.Installation) {
-		return nil, a.outage(ctx, ref, activities.LedgerUnavailable(errForeign))
+		return nil, a.putOff(ctx, ref, ForeignTask, foreignPause)
 	}
 	if err := a.ping(ctx); err != nil { // memory may hold the event, and the handler would ask in vain
 		return nil, a.outage(ctx, ref, activities.LedgerUnavailable(err))

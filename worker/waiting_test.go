@@ -45,7 +45,7 @@ func newRoom(t *testing.T, around ...interceptor.WorkerInterceptor) *room {
 		handlers: map[string]func(context.Context, int) error{}, attempts: map[string]int{},
 	}
 	r.worker = &attempts{
-		store: r.store, now: time.Now, log: silent(), foreign: newForeign(r.store, silent()), away: away{shortest: 50 * time.Millisecond, longest: 50 * time.Millisecond},
+		store: r.store, now: time.Now, log: silent(), foreign: newForeign(r.store, silent()), forwards: newShares(slots), questions: newShares(slots), away: away{shortest: 50 * time.Millisecond, longest: 50 * time.Millisecond},
 	}
 	w := worker.New(r.temporal, "waiting", worker.Options{Interceptors: append(around, r.worker)})
 	w.RegisterActivityWithOptions(func(ctx context.Context, e event.Event) error {

@@ -93,7 +93,7 @@ func (c Config) queue() string { return cmp.Or(c.Queue, event.DefaultQueue) }
 func (c Config) attempts() *attempts {
 	return &attempts{
 		store: c.Store, now: c.Now, log: c.Log, steps: c.Steps, answer: c.Answer,
-		panics: panics{report: c.Panicked}, foreign: newForeign(c.Store, c.Log), away: away{shortest: shortestPause, longest: longestPause},
+		panics: panics{report: c.Panicked}, foreign: newForeign(c.Store, c.Log), forwards: newShares(slots), questions: newShares(slots), away: away{shortest: shortestPause, longest: longestPause},
 	}
 }
 
