@@ -7,6 +7,7 @@ import (
 
 	"hookflow/activities"
 	"hookflow/internal/testkit"
+	"hookflow/store"
 	"hookflow/telemetry"
 	"hookflow/workflows"
 
@@ -26,7 +27,7 @@ func TestPanicInAWorkflowBlocksItUntilTheFix(t *testing.T) {
 	broken.Store(true)
 	start := func() (stop func()) {
 		w := newWorker(Config{
-			Temporal: c, Mirror: &activities.Mirror{}, Now: time.Now,
+			Temporal: c, Store: &store.Store{}, Mirror: &activities.Mirror{}, Now: time.Now,
 			Panicked: func(telemetry.Failure, any) { reported.Add(1) },
 		}, func(error) {})
 		w.RegisterWorkflowWithOptions(func(workflow.Context) (string, error) {
