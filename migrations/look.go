@@ -25,6 +25,7 @@ func Look(ctx context.Context, url string) (State, error) {
 	if err != nil {
 		return State{}, fmt.Errorf("DATABASE_URL: %w", err)
 	}
+	cfg.DefaultQueryExecMode = pgx.QueryExecModeExec // nothing is prepared, for a pooler's sake
 	db := stdlib.OpenDB(*cfg)
 	defer db.Close()
 	if _, err := own(ctx, db); err != nil {

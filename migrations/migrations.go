@@ -9,6 +9,8 @@ import (
 	"fmt"
 	"hash/fnv"
 
+	"hookflow/internal/pooler"
+
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/stdlib"
 	"github.com/pressly/goose/v3"
@@ -26,6 +28,11 @@ const table = "hookflow_migrations"
 // ErrForeign is returned when the schema holds a webhook_events that these migrations did not make.
 var ErrForeign = errors.New("the database has a table webhook_events that hookflow did not create; " +
 	"use another database, or another schema through search_path in the URL")
+
+// ErrPooled is returned where each transaction may meet another session: the lock that lets one process migrate at a time would
+// be taken in one and given back in another.
+var ErrPooled = errors.New("DATABASE_URL leads through a pooler in transaction mode, which migrations cannot use; " +
+	"give hookflow migrate the address of Postgres itself, or a pool in session mode")
 
 // Status is one migration and whether it is applied.
 type Status struct {
@@ -81,6 +88,9 @@ func with(ctx context.Context, url string, do func(*goose.Provider) error) error
 	cfg, err := pgx.ParseConfig(url)
 	if err != nil {
 		return fmt.Errorf("DATABASE_URL: %w", err)
+	}
+	if perTransaction, err := pooler.PerTransaction(ctx, cfg); err == nil && perTransaction {
+		return ErrPooled
 	}
 	db := stdlib.OpenDB(*cfg)
 	defer db.Close()

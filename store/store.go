@@ -26,6 +26,7 @@ type Store struct {
 	recent    *recent
 	plans     plans
 	ledger    atomic.Pointer[string]
+	pooled    pooled
 }
 
 // Options tune Open. The zero value is what a process needs.
@@ -47,17 +48,17 @@ const (
 func Open(ctx context.Context, url string, o Options) (*Store, error) {
 	s := &Store{recent: newRecent()}
 	var err error
-	if s.door, err = openPool(ctx, url, doorConns, o.Tracer); err != nil {
+	if s.door, err = s.openPool(ctx, url, doorConns, o.Tracer); err != nil {
 		return nil, err
 	}
-	if s.runs, err = openPool(ctx, url, cmp.Or(o.MaxConns, runConns), o.Tracer); err != nil {
+	if s.runs, err = s.openPool(ctx, url, cmp.Or(o.MaxConns, runConns), o.Tracer); err != nil {
 		return nil, err
 	}
-	s.questions, err = openPool(ctx, url, questionConns, o.Tracer)
+	s.questions, err = s.openPool(ctx, url, questionConns, o.Tracer)
 	return s, err
 }
 
-func openPool(ctx context.Context, url string, most int32, tracer pgx.QueryTracer) (*pgxpool.Pool, error) {
+func (s *Store) openPool(ctx context.Context, url string, most int32, tracer pgx.QueryTracer) (*pgxpool.Pool, error) {
 	cfg, err := pgxpool.ParseConfig(url)
 	if err != nil {
 		return nil, fmt.Errorf("DATABASE_URL: %w", err)
@@ -80,6 +81,9 @@ func openPool(ctx context.Context, url string, most int32, tracer pgx.QueryTrace
 	if !given.healthCheck {
 		cfg.HealthCheckPeriod = 5 * time.Second
 	}
+	if !given.execMode {
+		cfg.BeforeConnect = s.pooled.prepare
+	}
 	pool, err := pgxpool.NewWithConfig(ctx, cfg)
 	if err != nil {
 		return nil, fmt.Errorf("DATABASE_URL: %w", err)
@@ -91,6 +95,7 @@ func openPool(ctx context.Context, url string, most int32, tracer pgx.QueryTrace
 type given struct {
 	most                                  int32 // pool_max_conns: of all pools of a process together; 0 where it says nothing
 	connectTimeout, lifetime, healthCheck bool
+	execMode                              bool // default_query_exec_mode: how statements are sent
 }
 
 // poolSettings reads the settings of pgxpool out of a connection string (https://pkg.go.dev/github.com/jackc/pgx/v5/pgxpool#ParseConfig),
@@ -102,7 +107,8 @@ func poolSettings(url string) (given, error) {
 	}
 	_, lifetime := plain.RuntimeParams["pool_max_conn_lifetime"]
 	_, healthCheck := plain.RuntimeParams["pool_health_check_period"]
-	g := given{lifetime: lifetime, healthCheck: healthCheck, connectTimeout: strings.Contains(url, "connect_timeout")}
+	_, execMode := plain.RuntimeParams["default_query_exec_mode"]
+	g := given{lifetime: lifetime, execMode: execMode, healthCheck: healthCheck, connectTimeout: strings.Contains(url, "connect_timeout")}
 	if text, there := plain.RuntimeParams["pool_max_conns"]; there {
 		n, err := strconv.ParseInt(text, 10, 32)
 		if err != nil || n < 1 {

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"hookflow/config"
+	"hookflow/internal/pooler"
 	"hookflow/migrations"
 
 	"github.com/jackc/pgx/v5"
@@ -34,7 +35,12 @@ func (p *patient) examinePostgres(ctx context.Context) []finding {
 	}
 	ctx, cancel := context.WithTimeout(ctx, doctorTime)
 	defer cancel()
-	conn, err := pgx.Connect(ctx, p.config.DatabaseURL)
+	cfg, err := pgx.ParseConfig(p.config.DatabaseURL)
+	if err != nil {
+		return []finding{failed(check, "DATABASE_URL cannot be read", advice)}
+	}
+	cfg.DefaultQueryExecMode = pgx.QueryExecModeExec // nothing is prepared, for a pooler's sake
+	conn, err := pgx.ConnectConfig(ctx, cfg)
 	if err != nil {
 		return []finding{failed(check, oneLine(err), advice)}
 	}
@@ -44,7 +50,7 @@ func (p *patient) examinePostgres(ctx context.Context) []finding {
 		return []finding{failed(check, oneLine(err), "the role of DATABASE_URL must be able to ask this")}
 	}
 	found := []finding{s.server(conn.Config()), s.durability(), takesWrites(ctx, conn), skew("postgres clock", s.skew, s.uncertain)}
-	return append(found, examineMigrations(ctx, p.config.DatabaseURL))
+	return append(found, examinePooler(ctx, cfg), examineMigrations(ctx, p.config.DatabaseURL))
 }
 
 // pgSettings is what a server says of itself.
@@ -137,6 +143,22 @@ func apart(by time.Duration) string {
 		return (-by).String() + " behind this machine's"
 	}
 	return "as this machine's"
+}
+
+// examinePooler says whether a pooler is between us and Postgres, and what follows.
+func examinePooler(ctx context.Context, cfg *pgx.ConnConfig) finding {
+	const check = "connection"
+	between, err := pooler.Between(ctx, cfg)
+	switch {
+	case err != nil:
+		return warning(check, oneLine(err), "a second connection must be possible")
+	case !between:
+		return fine(check, "to Postgres itself")
+	}
+	if perTransaction, err := pooler.PerTransaction(ctx, cfg); err == nil && perTransaction {
+		return fine(check, "through a pooler in transaction mode: statements are not prepared, and hookflow migrate needs the address of Postgres itself")
+	}
+	return fine(check, "through a pooler: statements are not prepared")
 }
 
 func examineMigrations(ctx context.Context, url string) finding {
