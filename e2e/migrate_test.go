@@ -74,7 +74,7 @@ func TestMigrateDownAndUpWithData(t *testing.T) {
 	require.Equal(t, 1, tables(t, in.database), "what is left is the list of migrations, empty")
 	migrate("up")
 	require.Equal(t, whole, columns(t, in.database))
-	s = in.serve()
+	s = in.with("TEMPORAL_NAMESPACE", testkit.Namespace(t)).serve() // a new ledger: beside the old one's workers it is refused
 	s.awaitCompleted(s.acceptNew())
 }
 

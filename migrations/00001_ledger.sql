@@ -115,5 +115,4 @@ DROP TABLE event_steps;
 DROP TABLE webhook_payloads;
 DROP TABLE webhook_bodies;
 DROP TABLE webhook_events;
-DROP TABLE IF EXISTS installation;
 DROP TYPE webhook_status;
