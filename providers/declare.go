@@ -17,7 +17,7 @@ var signatureKeys = []string{"header", "separator", "element", "versions", "pref
 	"secret_prefix", "template", "timestamp", "id_header", "signed_headers", "require", "allow_empty_body", "allow_weak", "allow_unsigned_body", "token"}
 
 // declarationKeys are the keys of how a provider's requests are read and answered.
-var declarationKeys = []string{"id", "type", "account", "time", "batch", "empty", "attempts", "handshake", "answer", "refusal", "media_types",
+var declarationKeys = []string{"id", "type", "account", "time", "batch", "empty", "attempts", "bodies", "handshake", "answer", "refusal", "media_types",
 	"headers", "max_body"}
 
 const (
@@ -205,6 +205,8 @@ func (d declarer) declare(into *Declaration, e yamlfile.Entry) bool {
 		for _, item := range list(e.Node) {
 			into.Attempts = append(into.Attempts, d.counter(item, e.Key))
 		}
+	case "bodies":
+		into.Bodies = d.bodies(e.Node)
 	case "handshake":
 		into.Handshake = d.Word(e.Node, e.Key, sortedKeys(handshakes)...)
 	case "answer":

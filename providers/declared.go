@@ -27,6 +27,8 @@ type Declaration struct {
 	// Attempts are JSON pointers to what counts the sender's attempts, into the event or, behind a ^, into the whole body.
 	// A digest leaves them out, since a repeated delivery is the same event.
 	Attempts []string
+	// Bodies says which bodies go with an unsigned header that Type reads; nil checks none.
+	Bodies *Bodies
 	// Handshake is the name of one of the handshakes, "" for none.
 	Handshake string
 	Answer    *Answer // nil: the JSON of the contract
@@ -60,6 +62,7 @@ type Declared struct {
 	batch                  *lists // nil without lists
 	empty                  [][]string
 	attempts               []attempt
+	bodies                 *bodyChecks
 }
 
 // attempt is the place of a counter of attempts.
@@ -128,6 +131,7 @@ func (p *Declared) readFields(d Declaration) (err error) {
 		p.batch = newLists(parsePointers(d.Batch))
 	}
 	p.empty = parsePointers(d.Empty)
+	p.bodies = newBodyChecks(d.Bodies)
 	for _, pointer := range d.Attempts {
 		pointer, root := strings.CutPrefix(pointer, "^")
 		p.attempts = append(p.attempts, attempt{pointer: parsePointer(pointer), root: root})
@@ -291,6 +295,18 @@ func (p *Declared) content(r *Request) (*content, error) {
 	return c, err
 }
 
+// object is the JSON of the body, of a form that of its field payload.
+func (c *content) object() jsonValue {
+	if c.body.kind() != 0 || !c.form.Has("payload") {
+		return c.body
+	}
+	body, err := parseJSON([]byte(c.form.Get("payload")))
+	if err != nil {
+		return jsonValue{}
+	}
+	return body
+}
+
 func (p *Declared) identify(c *content) (event.Event, error) {
 	e := event.Event{Body: c.text}
 	for _, f := range []struct {
@@ -305,7 +321,7 @@ func (p *Declared) identify(c *content) (event.Event, error) {
 	if e.EventID == "" {
 		e.EventID, _ = fieldPart{place: placeSHA256}.value(c)
 	}
-	if e.Type == "" {
+	if e.Type == "" || p.bodies.contradict(c.r.Header, c.object()) {
 		e.Type = unknownType
 	}
 	occurred, err := p.time.value(c)

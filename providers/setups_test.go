@@ -49,7 +49,7 @@ sources:
 	_, err = infra.Make([]string{"four"}, none)
 	require.ErrorContains(t, err, "secret 1 has 4 bytes")
 
-	r := signedBy(a.Provider.(Signer), `{"action":"opened"}`)
+	r := signedBy(a.Provider.(Signer), `{"action":"opened","issue":{}}`)
 	r.Header.Set("X-GitHub-Delivery", "d-1")
 	r.Header.Set("X-GitHub-Event", "issues")
 	e, err := readOne(a, r, testNow)

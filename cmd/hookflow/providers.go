@@ -118,7 +118,7 @@ func (env environment) showProvider(s providers.Setup) {
 	line("Identity", "%s", plainText(k.Identity.InWords()))
 	line("Type", "%s", plainText(k.Type))
 	if k.UnsignedType {
-		line("", "no signature covers the header of the type: whoever holds one signed request can send its body as another type")
+		line("", "no signature covers the header of the type: %s", unsignedType(k))
 	}
 	line("Handshake", "%s", plainText(k.Handshake()))
 	if answer := answerInWords(k); answer != "" || k.Declaration != nil {
@@ -158,4 +158,12 @@ func answerInWords(k *providers.Kind) string {
 	default:
 		return fmt.Sprintf("%d `%s`, %s", status, a.Body, a.ContentType)
 	}
+}
+
+// unsignedType says what follows from a type that no signature covers.
+func unsignedType(k *providers.Kind) string {
+	if k.Declaration != nil && k.Declaration.Bodies != nil {
+		return "a body that cannot be the header's, by what the sender documents, has the type `unknown`"
+	}
+	return "whoever holds one signed request can send its body as another type"
 }

@@ -108,7 +108,7 @@ func writeKind(b *strings.Builder, k *providers.Kind) {
 	line("Identity", k.Identity.InWords())
 	kind := k.Type
 	if k.UnsignedType {
-		kind += ". No signature covers that header: whoever holds one signed request can send its body as another type"
+		kind += ". No signature covers that header: " + unsignedType(k)
 	}
 	line("Type", kind)
 	line("Handshake", k.Handshake())

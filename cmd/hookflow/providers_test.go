@@ -88,12 +88,12 @@ func TestVerify(t *testing.T) {
 	const old, current = "0123456789abcdef-old", "0123456789abcdef-new"
 	folder := t.TempDir()
 	body := filepath.Join(folder, "body")
-	require.NoError(t, os.WriteFile(body, []byte(`{"action":"opened"}`), 0o600))
+	require.NoError(t, os.WriteFile(body, []byte(`{"action":"opened","issue":{}}`), 0o600))
 	changed := filepath.Join(folder, "changed")
-	require.NoError(t, os.WriteFile(changed, []byte(`{"action":"opened"}`+"\n"), 0o600))
+	require.NoError(t, os.WriteFile(changed, []byte(`{"action":"opened","issue":{}}`+"\n"), 0o600))
 	source, err := providers.KindOf("github").New("github", providers.Settings{Secrets: []string{current}})
 	require.NoError(t, err)
-	r := &providers.Request{Body: []byte(`{"action":"opened"}`)}
+	r := &providers.Request{Body: []byte(`{"action":"opened","issue":{}}`)}
 	source.Provider.(providers.Signer).Sign(r, time.Now())
 	signature := r.Header.Get("X-Hub-Signature-256")
 	vars := map[string]string{"GITHUB_WEBHOOK_SECRET": old + "," + current}

@@ -58,10 +58,10 @@ func TestVerifyInJSON(t *testing.T) {
 	t.Parallel()
 	const old, current = "0123456789abcdef-old", "0123456789abcdef-new"
 	body := filepath.Join(t.TempDir(), "body")
-	require.NoError(t, os.WriteFile(body, []byte(`{"action":"opened"}`), 0o600))
+	require.NoError(t, os.WriteFile(body, []byte(`{"action":"opened","issue":{}}`), 0o600))
 	source, err := providers.KindOf("github").New("github", providers.Settings{Secrets: []string{current}})
 	require.NoError(t, err)
-	r := &providers.Request{Body: []byte(`{"action":"opened"}`)}
+	r := &providers.Request{Body: []byte(`{"action":"opened","issue":{}}`)}
 	source.Provider.(providers.Signer).Sign(r, time.Now())
 	args := []string{"github", "-o", "json", "--body", body, "-H", "X-Hub-Signature-256: " + r.Header.Get("X-Hub-Signature-256"),
 		"-H", "X-GitHub-Delivery: d-1", "-H", "X-GitHub-Event: issues", "-H", "Content-Type: application/json"}
