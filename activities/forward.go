@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"maps"
+	"net/netip"
 	"net/url"
 	"slices"
 	"strconv"
@@ -139,7 +140,7 @@ func (f *Forward) endpoint(to routing.Forward) (routing.Endpoint, error) {
 // message fills in what the environment holds.
 func (f *Forward) message(e routing.Endpoint) (delivery.Message, error) {
 	m := delivery.Message{
-		URL: e.URL, Format: delivery.Format(e.Format), Headers: maps.Clone(e.Headers), Timeout: e.Timeout.Std(), AllowPrivate: e.AllowPrivate,
+		URL: e.URL, Format: delivery.Format(e.Format), Headers: maps.Clone(e.Headers), Timeout: e.Timeout.Std(), Allowed: AllowedOf(e),
 	}
 	signer, err := ForwardSigner(e, f.Secret)
 	if err != nil {
@@ -160,6 +161,17 @@ func (f *Forward) message(e routing.Endpoint) (delivery.Message, error) {
 		m.Headers[name] = value
 	}
 	return m, nil
+}
+
+// AllowedOf is what an endpoint may reach beside the internet. Networks that cannot be read are refused when the routes are.
+func AllowedOf(e routing.Endpoint) delivery.Allowed {
+	open := delivery.Allowed{Private: e.AllowPrivate}
+	for _, text := range e.AllowNetworks {
+		if network, err := netip.ParsePrefix(text); err == nil {
+			open.Networks = append(open.Networks, network)
+		}
+	}
+	return open
 }
 
 // ForwardSigner makes the signer of an endpoint from the variable that it names. The error names the variable and never

@@ -13,6 +13,7 @@ import (
 	"net/http"
 	"net/url"
 	"strings"
+	"sync"
 	"syscall"
 	"time"
 
@@ -38,8 +39,8 @@ type Message struct {
 	// Headers are added to the ones that every delivery has; CheckHeader says which may be.
 	Headers map[string]string
 	Timeout time.Duration // of the whole exchange; 0: DefaultTimeout
-	// AllowPrivate lets the message reach this machine and private networks.
-	AllowPrivate bool
+	// Allowed says which addresses beside the internet the message may reach.
+	Allowed Allowed
 }
 
 // Response is what the receiver answered.
@@ -60,8 +61,11 @@ func (r Response) OK() bool { return r.Status/100 == 2 }
 
 // Client posts messages. It is safe for concurrent use.
 type Client struct {
-	now             func() time.Time
-	public, private *http.Client
+	now     func() time.Time
+	through func(http.RoundTripper) http.RoundTripper
+
+	mu      sync.Mutex
+	clients map[string]*http.Client // by what they may reach: a connection that one has made is no other's to use
 }
 
 // New returns a client that keeps idle connections, follows no redirect, and uses no proxy: HTTP_PROXY of the environment
@@ -71,11 +75,22 @@ func New(now func() time.Time, through func(http.RoundTripper) http.RoundTripper
 	if through == nil {
 		through = func(t http.RoundTripper) http.RoundTripper { return t }
 	}
-	return &Client{now: now, public: httpClient(false, through), private: httpClient(true, through)}
+	return &Client{now: now, through: through, clients: map[string]*http.Client{}}
 }
 
-func httpClient(allowPrivate bool, through func(http.RoundTripper) http.RoundTripper) *http.Client {
-	dialer := &net.Dialer{Timeout: connectTime, KeepAlive: 30 * time.Second, Control: control(allowPrivate)}
+// client returns the one that may reach what is open.
+func (c *Client) client(open Allowed) *http.Client {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	key := open.key()
+	if c.clients[key] == nil {
+		c.clients[key] = httpClient(open, c.through)
+	}
+	return c.clients[key]
+}
+
+func httpClient(open Allowed, through func(http.RoundTripper) http.RoundTripper) *http.Client {
+	dialer := &net.Dialer{Timeout: connectTime, KeepAlive: 30 * time.Second, Control: control(open)}
 	return &http.Client{
 		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
 		Transport: through(&http.Transport{
@@ -104,11 +119,7 @@ func (c *Client) Post(ctx context.Context, m Message) (Response, error) {
 	if err != nil {
 		return Response{}, err
 	}
-	client := c.public
-	if m.AllowPrivate {
-		client = c.private
-	}
-	answer, err := client.Do(r)
+	answer, err := c.client(m.Allowed).Do(r)
 	if err != nil {
 		return Response{}, failed(err, r.URL.Host, timeout)
 	}

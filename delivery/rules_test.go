@@ -38,24 +38,45 @@ func TestAllowed(t *testing.T) {
 		"64:ff9b:1::1": never, "2001::1": never, "2001:db8::1": never, "2002:7f00:1::": never, "3fff::1": never, "5f00::1": never,
 	} {
 		at := netip.MustParseAddr(address)
-		require.Equal(t, want == open, allowed(at, false), address)
-		require.Equal(t, want != never, allowed(at, true), address)
+		require.Equal(t, want == open, allowed(at, Allowed{}), address)
+		require.Equal(t, want != never, allowed(at, Allowed{Private: true}), address)
 		// The address that a name resolved to is what is looked at.
 		port := netip.AddrPortFrom(at, 443).String()
-		require.Equal(t, want == open, control(false)("tcp", port, nil) == nil, port)
+		require.Equal(t, want == open, control(Allowed{})("tcp", port, nil) == nil, port)
 	}
-	require.False(t, allowed(netip.Addr{}, true))
-	require.Error(t, control(true)("tcp", "a name:443", nil), "only addresses are dialled")
+	require.False(t, allowed(netip.Addr{}, Allowed{Private: true}))
+	require.Error(t, control(Allowed{Private: true})("tcp", "a name:443", nil), "only addresses are dialled")
+}
+
+// What a list of networks opens, and what nothing does: where clouds keep the credentials of a machine.
+func TestAllowedNetworks(t *testing.T) {
+	t.Parallel()
+	mesh := Allowed{Networks: prefixes("240.0.0.0/4", "198.18.0.0/15", "10.1.0.0/16")}
+	for address, want := range map[string]bool{
+		"240.240.0.1": true, "198.18.0.7": true, "10.1.2.3": true, "::ffff:10.1.2.3": true, "64:ff9b::a01:203": true,
+		"10.2.0.1": false, "127.0.0.1": false, "203.0.113.1": false, "93.184.216.34": true,
+	} {
+		require.Equal(t, want, allowed(netip.MustParseAddr(address), mesh), address)
+	}
+	everything := Allowed{Private: true, Networks: prefixes("0.0.0.0/0", "::/0")}
+	for _, address := range []string{
+		"169.254.169.254", "169.254.170.2", "169.254.170.23", "168.63.129.16", "100.100.100.200", "192.0.0.192", "fd00:ec2::254", "fd00:ec2::23",
+		"fd20:ce::254", "fe80::1", "0.0.0.0", "::", "224.0.0.1", "255.255.255.255",
+		"::ffff:169.254.169.254", "64:ff9b::a9fe:a9fe", "::ffff:168.63.129.16", "64:ff9b::6464:64c8", "2002:a9fe:a9fe::1",
+	} {
+		require.False(t, allowed(netip.MustParseAddr(address), everything), address)
+		require.False(t, allowed(netip.MustParseAddr(address), Allowed{Private: true}), address)
+	}
 }
 
 func TestCheckHost(t *testing.T) {
 	t.Parallel()
-	require.Empty(t, CheckHost("billing.example.com", false), "only its address tells")
-	require.Empty(t, CheckHost("localhost", true))
+	require.Empty(t, CheckHost("billing.example.com", Allowed{}), "only its address tells")
+	require.Empty(t, CheckHost("localhost", Allowed{Private: true}))
 	for _, host := range []string{"localhost", "LOCALHOST.", "a.localhost", "127.0.0.1", "[::1]", "::1", "10.0.0.1"} {
-		require.Contains(t, CheckHost(host, false), "allow_private: true", host)
+		require.Contains(t, CheckHost(host, Allowed{}), "allow_private: true", host)
 	}
-	require.Contains(t, CheckHost("169.254.169.254", true), "is not on the internet")
+	require.Contains(t, CheckHost("169.254.169.254", Allowed{Private: true}), "is not on the internet and stays closed")
 }
 
 // A name that resolves to this machine is refused where it connects, whatever it is called.
@@ -63,7 +84,7 @@ func TestPost_privateByName(t *testing.T) {
 	t.Parallel()
 	r := receive(t, fine)
 	m := r.message(t)
-	m.AllowPrivate = false
+	m.Allowed = Allowed{}
 	for _, host := range []string{"127.0.0.1", "localhost", "[::ffff:127.0.0.1]"} {
 		m.URL = strings.Replace(r.URL, "127.0.0.1", host, 1)
 		_, err := New(clock, nil).Post(t.Context(), m)

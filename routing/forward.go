@@ -32,6 +32,8 @@ type Endpoint struct {
 	Timeout       Duration          `json:"timeout,omitzero"`         // of one request
 	FinalStatuses []int             `json:"final_statuses,omitempty"` // answers that no further attempt follows, beside 410
 	AllowPrivate  bool              `json:"allow_private,omitempty"`
+	// AllowNetworks are networks that are opened beside the internet, as CIDR, instead of all private ones.
+	AllowNetworks []string `json:"allow_networks,omitempty"`
 }
 
 // Forward is the input of a step that forwards. With a destination, where the event goes is looked up at each attempt, so
@@ -82,9 +84,15 @@ var (
 		"final_statuses": func(p *parser, n *yaml.Node, e *Endpoint) { e.FinalStatuses = p.statuses(n) },
 	}
 	placeFields = map[string]endpointField{
-		"url":           func(p *parser, n *yaml.Node, e *Endpoint) { e.URL = p.url(n) },
-		"secrets_env":   func(p *parser, n *yaml.Node, e *Endpoint) { e.SecretsEnv = p.variable(n, "secrets_env") },
-		"allow_private": func(p *parser, n *yaml.Node, e *Endpoint) { e.AllowPrivate = p.flag(n, "allow_private") },
+		"url":         func(p *parser, n *yaml.Node, e *Endpoint) { e.URL = p.url(n) },
+		"secrets_env": func(p *parser, n *yaml.Node, e *Endpoint) { e.SecretsEnv = p.variable(n, "secrets_env") },
+		"allow_private": func(p *parser, n *yaml.Node, e *Endpoint) {
+			if n.Kind == yaml.SequenceNode {
+				e.AllowNetworks = p.networks(n)
+				return
+			}
+			e.AllowPrivate = p.flag(n, "allow_private")
+		},
 	}
 	forwardKeys = slices.Concat([]string{"destination"}, keys(ownFields), keys(placeFields))
 )

@@ -6,6 +6,7 @@ import (
 	"io"
 	"maps"
 	"math"
+	"net/netip"
 	"regexp"
 	"slices"
 	"strconv"
@@ -175,6 +176,20 @@ func (r *reader) flag(n *yaml.Node, what string) bool {
 		r.report(n.Line, "true or false", "%s is %s", what, shown(n))
 	}
 	return strings.EqualFold(n.Value, "true")
+}
+
+// networks reads a list of networks in CIDR.
+func (r *reader) networks(n *yaml.Node) []string {
+	var all []string
+	for _, item := range n.Content {
+		network, err := netip.ParsePrefix(item.Value)
+		if err != nil || network.Masked() != network {
+			r.report(item.Line, "networks such as [10.1.0.0/16, 240.0.0.0/4]", "allow_private has %s, which is no network in CIDR", shown(item))
+			continue
+		}
+		all = append(all, network.String())
+	}
+	return all
 }
 
 // count reads a whole number from 0 that fits in 32 bits.

@@ -28,7 +28,7 @@ func checkEndpoint(secret func(name string) (string, error), sends bool) func(ro
 		if err != nil {
 			return "url cannot be read", "where to"
 		}
-		if what := delivery.CheckHost(u.Hostname(), e.AllowPrivate); what != "" {
+		if what := delivery.CheckHost(u.Hostname(), activities.AllowedOf(e)); what != "" {
 			return u.Hostname() + " " + what, "a host on the internet, or allow_private: true where the address is private"
 		}
 		if sends {
