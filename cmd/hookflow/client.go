@@ -163,6 +163,11 @@ func (f *opsFlags) open(env environment) (*ops, error) {
 	if err != nil {
 		return nil, err
 	}
+	if f.url == "" && f.token == "" && token != "" {
+		if err := env.checkToken(address); err != nil {
+			return nil, err
+		}
+	}
 	return &ops{base: base, token: token, client: newHTTPClient(1)}, nil
 }
 

@@ -131,6 +131,9 @@ func (d *devRun) configure() ([]string, error) {
 	if err != nil {
 		return nil, err
 	}
+	if err := checkBorrowed(d.getenv, fromFile); err != nil {
+		return nil, err
+	}
 	d.getenv = config.Over(d.getenv, fromFile)
 	if err := folder.CheckData(d.dataFolder()); err != nil {
 		return nil, err
