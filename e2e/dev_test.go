@@ -247,3 +247,25 @@ func TestDevReadsDotEnv(t *testing.T) {
 	require.Equal(t, 0, testkit.Query[int](t, database, "SELECT count(*)::int FROM webhook_events"), "migrated")
 	require.Zero(t, p.stop(t, syscall.SIGTERM), "%s", p.stderr)
 }
+
+// A DATABASE_URL that was exported for something else gets no tables of ours, unless somebody wants them there.
+func TestDevDoesNotBorrowADatabase(t *testing.T) {
+	t.Parallel()
+	database := testkit.EmptySchema(t)
+	env := map[string]string{
+		"DATABASE_URL": database, "TEMPORAL_ADDRESS": testkit.TemporalAddress(t), "TEMPORAL_NAMESPACE": testkit.Namespace(t),
+		"HOOKFLOW_HTTP_ADDR": "127.0.0.1:0", "HOOKFLOW_DATA_DIR": t.TempDir(),
+	}
+	refused := command(t, env, "dev")
+	require.Equal(t, 1, refused.code)
+	require.Contains(t, refused.stderr, "HOOKFLOW_DEV_USE_DATABASE_URL=1")
+	require.Zero(t, tables(t, database))
+	env["HOOKFLOW_DEV_USE_DATABASE_URL"] = "1"
+	for _, value := range []string{"1", ""} { // once its tables are there, nobody asks
+		env["HOOKFLOW_DEV_USE_DATABASE_URL"] = value
+		p := run(t, env, "dev")
+		until(t, "dev is ready", func() bool { return strings.Contains(p.stdout.String(), "Ctrl-C drains") || p.ended() })
+		require.Contains(t, p.stdout.String(), "USING THE DATABASE OF DATABASE_URL")
+		require.Zero(t, p.stop(t, syscall.SIGTERM), "%s", p.stderr)
+	}
+}

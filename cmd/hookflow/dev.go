@@ -70,6 +70,8 @@ type devRun struct {
 	temporal *devstack.Temporal // nil with TEMPORAL_ADDRESS
 	again    <-chan struct{}    // says when to read the routes again
 	report   progress.Func      // what takes long before hookflow is ready
+
+	borrowedDatabase bool // DATABASE_URL is the environment's, not .env's
 }
 
 func (d *devRun) say(format string, args ...any) { fmt.Fprintf(d.stdout, format+"\n", args...) }
@@ -134,6 +136,7 @@ func (d *devRun) configure() ([]string, error) {
 	if err := checkBorrowed(d.getenv, fromFile); err != nil {
 		return nil, err
 	}
+	d.borrowedDatabase = d.getenv("DATABASE_URL") != ""
 	d.getenv = config.Over(d.getenv, fromFile)
 	if err := folder.CheckData(d.dataFolder()); err != nil {
 		return nil, err
@@ -178,6 +181,9 @@ func (d *devRun) startStores(ctx context.Context) error {
 
 func (d *devRun) startPostgres(ctx context.Context) (err error) {
 	if d.config.DatabaseURL != "" {
+		if err := d.mayUseDatabase(ctx); err != nil {
+			return err
+		}
 		d.say("USING THE DATABASE OF DATABASE_URL, NOT A PRIVATE ONE.")
 		return nil
 	}
