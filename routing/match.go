@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"time"
 
 	"hookflow/event"
 )
@@ -150,6 +151,20 @@ func (t *Table) On(queue string) *Table {
 // Routed reports whether a route names the type, be it one without steps or one whose condition may not hold.
 func (t *Table) Routed(provider, eventType string) bool {
 	return slices.ContainsFunc(t.routes, func(r route) bool { return r.provider == provider && r.matches(eventType) })
+}
+
+// LongestDeadline returns the longest schedule_to_close_timeout of a step, and the step; 0 where there is none.
+func (t *Table) LongestDeadline() (time.Duration, string) {
+	var longest time.Duration
+	var name string
+	for _, r := range t.routes {
+		for _, step := range r.steps {
+			if limit := step.Options.ScheduleToCloseTimeout.Std(); limit > longest {
+				longest, name = limit, step.Name
+			}
+		}
+	}
+	return longest, name
 }
 
 // Activities returns the name of every activity that a step names, sorted, each once.

@@ -14,6 +14,7 @@ import (
 
 	"hookflow/api"
 	"hookflow/config"
+	"hookflow/routing"
 )
 
 // examineConfiguration reads the environment and the routes, as a start does.
@@ -29,6 +30,11 @@ func (p *patient) examineConfiguration() []finding {
 	for _, name := range names {
 		if reason := made[name].Guessable; reason != "" {
 			all = append(all, warning("short secret", name+": "+reason, "let its sender sign with a longer one, such as $(openssl rand -hex 24)"))
+		}
+	}
+	if table, err := routing.Parse(p.config.FileName, p.config.File); err == nil {
+		if what := shortRetention(p.config.PayloadRetention, table); what != "" {
+			all = append(all, warning("retention", what, "a longer HOOKFLOW_PAYLOAD_RETENTION, or a shorter schedule_to_close_timeout"))
 		}
 	}
 	return append(all, p.examinePublicURL())

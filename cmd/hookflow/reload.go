@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"encoding/json"
+	"fmt"
 	"log/slog"
 	"maps"
 	"os"
@@ -10,6 +11,7 @@ import (
 	"slices"
 	"sync/atomic"
 	"syscall"
+	"time"
 
 	"hookflow/config"
 	"hookflow/event"
@@ -32,7 +34,26 @@ func newLiveRoutes(p plan, on map[string]bool, activities []string, log *slog.Lo
 	live := &liveRoutes{started: p, on: on, activities: activities, log: log}
 	table, err := routes(p, on, activities)
 	live.table.Store(table)
+	if err == nil {
+		live.warnOfRetention(table)
+	}
 	return live, err
+}
+
+// shortRetention says that content is kept for less time than a step may take, "" where it is not: what fails at the end of that
+// time should be there when somebody looks at it. Retention counts from the end of an event.
+func shortRetention(kept time.Duration, table *routing.Table) string {
+	longest, step := table.LongestDeadline()
+	if kept <= 0 || kept >= longest {
+		return ""
+	}
+	return fmt.Sprintf("HOOKFLOW_PAYLOAD_RETENTION keeps content for %s after an event's end, and step %s may take %s", days(kept), step, days(longest))
+}
+
+func (l *liveRoutes) warnOfRetention(table *routing.Table) {
+	if what := shortRetention(l.started.config.PayloadRetention, table); what != "" {
+		l.log.Warn("content is kept for a short time", "what", what)
+	}
 }
 
 // Plan is that of the table in force.
@@ -81,6 +102,7 @@ func (l *liveRoutes) reload() {
 	}
 	l.sayWhatStays(c.File)
 	l.table.Store(table)
+	l.warnOfRetention(table)
 	l.log.Info("the routes were read again and are in force; events in flight keep their plans", "file", c.FileName, "routes", table.Len())
 }
 
