@@ -190,12 +190,15 @@ var problems = []struct {
 func problemOf(err error) *problem {
 	var own *problem
 	var ofProvider *providers.Error
+	var queued *event.QueuedError
 	var network net.Error // context.DeadlineExceeded is one too
 	switch {
 	case errors.As(err, &own):
 		return own
 	case errors.As(err, &ofProvider):
 		return problemOfProvider(ofProvider)
+	case errors.As(err, &queued):
+		return newProblem(http.StatusConflict, errNotWaiting.Code, "No attempt can be made now: "+queued.Error()+".")
 	}
 	for _, known := range problems {
 		if errors.Is(err, known.err) {

@@ -42,6 +42,24 @@ type Destination struct {
 	ProbeBy      *string   `json:"-" db:"probe_by"`
 }
 
+// Holding says why nothing is sent to the destination at a time, "" while something is.
+func (d Destination) Holding(now time.Time) string {
+	at := func(t *time.Time) string { return t.UTC().Format(time.RFC3339) }
+	switch d.StateAt(now) {
+	case Paused:
+		by := "somebody"
+		if d.PausedBy != nil {
+			by = *d.PausedBy
+		}
+		return "destination " + d.Name + " is paused by " + by + " since " + at(d.PausedAt)
+	case CircuitOpen:
+		return "the circuit of destination " + d.Name + " is open until " + at(d.RetryAt)
+	case Probing:
+		return "the circuit of destination " + d.Name + " is open, and one attempt decides whether it closes"
+	}
+	return ""
+}
+
 // StateAt is the state at a time, as far as the row tells.
 func (d Destination) StateAt(now time.Time) DestinationState {
 	switch {

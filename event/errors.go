@@ -2,6 +2,12 @@ package event
 
 import "errors"
 
+// QueuedError: no step of the event waits for another attempt, since one lies in its task queue until a worker takes it.
+type QueuedError struct{ Why string }
+
+// Error is a sentence without a full stop.
+func (e *QueuedError) Error() string { return "the next attempt waits in its task queue: " + e.Why }
+
 // What the rooms tell each other about an event. The API alone turns them into a status.
 var (
 	// ErrNotFound: no such event.

@@ -3,6 +3,7 @@ package intake
 import (
 	"context"
 	"errors"
+	"strings"
 	"time"
 
 	"hookflow/event"
@@ -78,9 +79,34 @@ func (in *Intake) retrySteps(ctx context.Context, workflowID, author string) err
 		retried = true
 	}
 	if !retried {
-		return event.ErrNotWaiting
+		return in.queued(ctx, run.PendingActivities)
 	}
 	return nil
+}
+
+// queued says why the attempts of a run lie in their task queues; event.ErrNotWaiting where none does.
+func (in *Intake) queued(ctx context.Context, pending []*workflowpb.PendingActivityInfo) error {
+	for _, a := range pending {
+		if a.State != enums.PENDING_ACTIVITY_STATE_SCHEDULED {
+			continue
+		}
+		queue := a.GetActivityOptions().GetTaskQueue().GetName()
+		_, name, ofDestination := strings.Cut(queue, ".to.")
+		if !ofDestination {
+			return &event.QueuedError{Why: "no worker has a place for it"}
+		}
+		found, err := in.Store.Destinations(ctx)
+		if err != nil {
+			return away(err)
+		}
+		for _, d := range found {
+			if holding := d.Holding(in.Now()); d.Name == name && holding != "" {
+				return &event.QueuedError{Why: holding}
+			}
+		}
+		return &event.QueuedError{Why: "destination " + name + " has no place for it, by its concurrency or rate_limit, or no worker serves it"}
+	}
+	return event.ErrNotWaiting
 }
 
 // waits reports whether an activity is between two attempts, or paused there.
