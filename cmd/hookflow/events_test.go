@@ -364,7 +364,7 @@ func TestTailWaitsForTheServer(t *testing.T) {
 }
 
 // More new events than one page holds.
-func TestTailReadsOnUntilAPageBringsNothing(t *testing.T) {
+func TestTailReadsTheWholeWindow(t *testing.T) {
 	t.Parallel()
 	l := newFakeLedger(t)
 	stdout, _ := startTail(t, l, "--lines", "0")
@@ -378,6 +378,13 @@ func TestTailReadsOnUntilAPageBringsNothing(t *testing.T) {
 	l.mu.Unlock()
 	eventually(t, func() bool { return strings.Count(stdout.String(), "\n") == 2*tailPage+1 })
 	require.Contains(t, strings.Split(stdout.String(), "\n")[0], "evt_000")
+
+	l.mu.Lock()
+	for i := range l.events[tailPage:] { // the older ones end, and nothing of the newest page changes
+		l.events[tailPage+i].Status = event.Completed
+	}
+	l.mu.Unlock()
+	eventually(t, func() bool { return strings.Count(stdout.String(), "completed") == tailPage+1 })
 }
 
 func TestTailEndsWhenItIsRefused(t *testing.T) {

@@ -31,8 +31,8 @@ func newTailCommand(env environment, flags *opsFlags) *cobra.Command {
 	var lines int
 	cmd := quiet(&cobra.Command{
 		Use: "tail", Short: "Follow events as they come and change their status", Args: exactly(0),
-		Long: `Follow events as they come: one line for each new event and, within a minute of its arrival, for each
-change of its status. Ends with Ctrl-C. With --output json each line is the event as an object.`,
+		Long: `Follow events as they come: one line for each new event, and for each change of its status that a look finds, up
+to its last. Ends with Ctrl-C. With --output json each line is the event as an object.`,
 	})
 	filter.add(cmd)
 	cmd.Flags().DurationVar(&interval, "interval", time.Second, "time between two looks")
@@ -74,6 +74,7 @@ type sighting struct {
 	status     event.Status
 	generation int
 	received   time.Time
+	looked     time.Time // when it was asked for by itself
 }
 
 func (t *tail) follow(ctx context.Context, lines int, interval time.Duration) error {
@@ -134,22 +135,65 @@ func (t *tail) look(ctx context.Context) error {
 // window is how long ago the next look begins, in the server's own clock: /v1 takes durations.
 func (t *tail) window() time.Duration { return t.env.now().Sub(t.lastLook) + tailWindow }
 
-// changed reads the window back until a page brings nothing new.
+// changed reads the whole window: behind a page of events that are known there may be older ones that have changed. What came
+// before it and was not final is looked at by itself.
 func (t *tail) changed(ctx context.Context, window time.Duration) ([]event.Record, error) {
 	query := url.Values{"since": {window.Round(time.Second).String()}, "limit": {strconv.Itoa(tailPage)}}
 	var news []event.Record
+	listed := map[string]bool{}
 	for {
 		found, err := t.page(ctx, query)
 		if err != nil {
 			return nil, err
 		}
+		for _, e := range found.Events {
+			listed[e.ID] = true
+		}
 		fresh := slices.DeleteFunc(found.Events, t.known)
 		news = append(news, fresh...)
-		if found.NextCursor == nil || len(fresh) == 0 {
-			return news, nil
+		if found.NextCursor == nil {
+			late, err := t.late(ctx, listed)
+			return append(news, late...), err
 		}
 		query.Set("cursor", *found.NextCursor)
 	}
+}
+
+// lateEvents is how many events from before the window one look asks for.
+const lateEvents = 50
+
+// late returns those of the events that are older than the window, which is listed, were not final, and have changed. With a filter by status an
+// event that changes leaves what is followed.
+func (t *tail) late(ctx context.Context, listed map[string]bool) ([]event.Record, error) {
+	if t.filter.status != "" {
+		return nil, nil
+	}
+	var open []string
+	for id, shown := range t.seen {
+		if !shown.status.Final() && !listed[id] {
+			open = append(open, id)
+		}
+	}
+	slices.SortFunc(open, func(a, b string) int { return t.seen[a].looked.Compare(t.seen[b].looked) })
+	var news []event.Record
+	for _, id := range open[:min(len(open), lateEvents)] {
+		found, err := fetch[event.Detail](ctx, t.server, http.MethodGet, eventPath(id), nil)
+		var away *unreachable
+		switch {
+		case errors.As(err, &away):
+			return nil, err
+		case err != nil: // it is gone, with its ledger
+			delete(t.seen, id)
+			continue
+		}
+		shown := t.seen[id]
+		shown.looked = t.env.now()
+		t.seen[id] = shown
+		if !t.known(found.Record) {
+			news = append(news, found.Record)
+		}
+	}
+	return news, nil
 }
 
 func (t *tail) page(ctx context.Context, query url.Values) (page, error) {
@@ -178,7 +222,10 @@ func (t *tail) show(events []event.Record) error {
 	return nil
 }
 
-// remember keeps the states of the last two windows; older events are not asked for again.
+// maxSeen bounds what is remembered, whatever never ends.
+const maxSeen = 100_000
+
+// remember keeps the states of the last two windows, and of what is not final.
 func (t *tail) remember(events []event.Record) {
 	for _, e := range events {
 		t.seen[e.ID] = sighting{status: e.Status, generation: e.Generation, received: e.ReceivedAt}
@@ -187,5 +234,7 @@ func (t *tail) remember(events []event.Record) {
 		return
 	}
 	oldest := events[0].ReceivedAt.Add(-2 * tailWindow)
-	maps.DeleteFunc(t.seen, func(_ string, s sighting) bool { return s.received.Before(oldest) })
+	maps.DeleteFunc(t.seen, func(_ string, s sighting) bool {
+		return s.received.Before(oldest) && (s.status.Final() || len(t.seen) > maxSeen)
+	})
 }
