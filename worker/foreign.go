@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"log/slog"
 	"os"
+	"regexp"
 	"strings"
 	"time"
 
@@ -35,13 +36,16 @@ func identity(ledger string) string {
 	return fmt.Sprintf("%d@%s@%s", os.Getpid(), host, ledger)
 }
 
-// LedgerOf returns the ledger of a worker with this identity, "" where it does not say.
+var ledgerID = regexp.MustCompile(`^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$`)
+
+// LedgerOf returns the ledger of a worker with this identity, "" where it does not say: that of an older version, or of another
+// program.
 func LedgerOf(identity string) string {
-	parts := strings.Split(identity, "@")
-	if len(parts) != 3 {
+	ledger := identity[strings.LastIndexByte(identity, '@')+1:]
+	if !ledgerID.MatchString(ledger) {
 		return ""
 	}
-	return parts[2]
+	return ledger
 }
 
 // is reports whether i is another installation than ours, and logs so once a minute.
