@@ -7,7 +7,8 @@ import (
 	"strconv"
 	"strings"
 
-	"github.com/jackc/pgx/v5"
+	"hookflow/internal/pooler"
+
 	"github.com/jackc/pgx/v5/stdlib"
 )
 
@@ -21,11 +22,10 @@ type State struct {
 // Look compares the schema with the migrations without touching it, as List does not. It returns ErrForeign for a schema
 // not its own.
 func Look(ctx context.Context, url string) (State, error) {
-	cfg, err := pgx.ParseConfig(url)
+	cfg, err := pooler.Config(url)
 	if err != nil {
 		return State{}, fmt.Errorf("DATABASE_URL: %w", err)
 	}
-	cfg.DefaultQueryExecMode = pgx.QueryExecModeExec // nothing is prepared, for a pooler's sake
 	db := stdlib.OpenDB(*cfg)
 	defer db.Close()
 	if _, err := own(ctx, db); err != nil {

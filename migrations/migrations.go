@@ -7,15 +7,12 @@ import (
 	"embed"
 	"errors"
 	"fmt"
-	"hash/fnv"
 
 	"hookflow/internal/pooler"
 
-	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/stdlib"
 	"github.com/pressly/goose/v3"
 	"github.com/pressly/goose/v3/database"
-	"github.com/pressly/goose/v3/lock"
 )
 
 //go:embed *.sql
@@ -28,11 +25,6 @@ const table = "hookflow_migrations"
 // ErrForeign is returned when the schema holds a webhook_events that these migrations did not make.
 var ErrForeign = errors.New("the database has a table webhook_events that hookflow did not create; " +
 	"use another database, or another schema through search_path in the URL")
-
-// ErrPooled is returned where each transaction may meet another session: the lock that lets one process migrate at a time would
-// be taken in one and given back in another.
-var ErrPooled = errors.New("DATABASE_URL leads through a pooler in transaction mode, which migrations cannot use; " +
-	"give hookflow migrate the address of Postgres itself, or a pool in session mode")
 
 // Status is one migration and whether it is applied.
 type Status struct {
@@ -85,12 +77,9 @@ func List(ctx context.Context, url string) ([]Status, error) {
 }
 
 func with(ctx context.Context, url string, do func(*goose.Provider) error) error {
-	cfg, err := pgx.ParseConfig(url)
+	cfg, err := pooler.Config(url)
 	if err != nil {
 		return fmt.Errorf("DATABASE_URL: %w", err)
-	}
-	if perTransaction, err := pooler.PerTransaction(ctx, cfg); err == nil && perTransaction {
-		return ErrPooled
 	}
 	db := stdlib.OpenDB(*cfg)
 	defer db.Close()
@@ -98,20 +87,17 @@ func with(ctx context.Context, url string, do func(*goose.Provider) error) error
 	if err != nil {
 		return err
 	}
-	// One lock per schema; asked for every second, for five minutes.
-	locker, err := lock.NewPostgresSessionLocker(lock.WithLockID(lockID(schema)), lock.WithLockTimeout(1, 300))
-	if err != nil {
-		return err
-	}
-	store, err := database.NewStore(database.DialectPostgres, table)
-	if err != nil {
-		return err
-	}
-	provider, err := goose.NewProvider("", db, files, goose.WithStore(store), goose.WithSessionLocker(locker))
-	if err != nil {
-		return err
-	}
-	return do(provider)
+	return alone(ctx, cfg, schema, func() error {
+		store, err := database.NewStore(database.DialectPostgres, table)
+		if err != nil {
+			return err
+		}
+		provider, err := goose.NewProvider("", db, files, goose.WithStore(store))
+		if err != nil {
+			return err
+		}
+		return do(provider)
+	})
 }
 
 // own returns the current schema, or ErrForeign.
@@ -130,10 +116,4 @@ func own(ctx context.Context, db *sql.DB) (string, error) {
 		return "", ErrForeign
 	}
 	return schema.String, nil
-}
-
-func lockID(schema string) int64 {
-	h := fnv.New64a()
-	h.Write([]byte("hookflow/" + schema))
-	return int64(h.Sum64())
 }

@@ -215,3 +215,18 @@ func TestBadURL(t *testing.T) {
 	_, err = migrations.Up(ended, testkit.EmptySchema(t))
 	require.ErrorIs(t, err, context.Canceled)
 }
+
+// What a pool reads of DATABASE_URL is nothing that Postgres is asked for.
+func TestPoolSettingsInTheURL(t *testing.T) {
+	t.Parallel()
+	u, err := url.Parse(testkit.EmptySchema(t))
+	require.NoError(t, err)
+	query := u.Query()
+	query.Set("pool_max_conns", "10")
+	query.Set("default_query_exec_mode", "cache_describe")
+	u.RawQuery = query.Encode()
+	up(t, u.String())
+	state, err := migrations.Look(t.Context(), u.String())
+	require.NoError(t, err)
+	require.Empty(t, state.Missing)
+}

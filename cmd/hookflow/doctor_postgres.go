@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -12,6 +13,7 @@ import (
 	"hookflow/migrations"
 
 	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgconn"
 )
 
 const (
@@ -35,12 +37,14 @@ func (p *patient) examinePostgres(ctx context.Context) []finding {
 	}
 	ctx, cancel := context.WithTimeout(ctx, doctorTime)
 	defer cancel()
-	cfg, err := pgx.ParseConfig(p.config.DatabaseURL)
+	cfg, err := pooler.Config(p.config.DatabaseURL)
 	if err != nil {
 		return []finding{failed(check, "DATABASE_URL cannot be read", advice)}
 	}
-	cfg.DefaultQueryExecMode = pgx.QueryExecModeExec // nothing is prepared, for a pooler's sake
 	conn, err := pgx.ConnectConfig(ctx, cfg)
+	if refusedParameter(err) {
+		advice = "take the parameter out of DATABASE_URL, which a pooler does not pass on: ALTER ROLE … SET, or its connect_query"
+	}
 	if err != nil {
 		return []finding{failed(check, oneLine(err), advice)}
 	}
@@ -50,7 +54,7 @@ func (p *patient) examinePostgres(ctx context.Context) []finding {
 		return []finding{failed(check, oneLine(err), "the role of DATABASE_URL must be able to ask this")}
 	}
 	found := []finding{s.server(conn.Config()), s.durability(), takesWrites(ctx, conn), skew("postgres clock", s.skew, s.uncertain)}
-	return append(found, examinePooler(ctx, cfg), examineMigrations(ctx, p.config.DatabaseURL))
+	return append(found, p.examinePooler(ctx, cfg), examineMigrations(ctx, p.config.DatabaseURL))
 }
 
 // pgSettings is what a server says of itself.
@@ -145,9 +149,16 @@ func apart(by time.Duration) string {
 	return "as this machine's"
 }
 
-// examinePooler says whether a pooler is between us and Postgres, and what follows.
-func examinePooler(ctx context.Context, cfg *pgx.ConnConfig) finding {
-	const check = "connection"
+// refusedParameter reports whether a pooler refused a setting of the session that the URL sets (PgBouncer: "unsupported startup
+// parameter", with Postgres' code for a protocol violation).
+func refusedParameter(err error) bool {
+	var refused *pgconn.PgError
+	return errors.As(err, &refused) && refused.Code == "08P01" && strings.Contains(refused.Message, "startup parameter")
+}
+
+// examinePooler says whether a pooler is between us and Postgres, and warns of a DATABASE_URL that prepares statements there.
+func (p *patient) examinePooler(ctx context.Context, cfg *pgx.ConnConfig) finding {
+	const check, mode = "connection", "default_query_exec_mode"
 	between, err := pooler.Between(ctx, cfg)
 	switch {
 	case err != nil:
@@ -155,8 +166,12 @@ func examinePooler(ctx context.Context, cfg *pgx.ConnConfig) finding {
 	case !between:
 		return fine(check, "to Postgres itself")
 	}
-	if perTransaction, err := pooler.PerTransaction(ctx, cfg); err == nil && perTransaction {
-		return fine(check, "through a pooler in transaction mode: statements are not prepared, and hookflow migrate needs the address of Postgres itself")
+	// pgx takes the mode out of the settings, pgconn leaves it in.
+	plain, err := pgconn.ParseConfig(p.config.DatabaseURL)
+	if err == nil && slices.Contains([]string{"cache_statement", "describe_exec"}, plain.RuntimeParams[mode]) {
+		return warning(check, "through a pooler, and "+mode+"="+plain.RuntimeParams[mode]+" of DATABASE_URL prepares statements: "+
+			"\"prepared statement … does not exist\" where another session runs them",
+			"leave "+mode+" out: what fits a pooler is then taken")
 	}
 	return fine(check, "through a pooler: statements are not prepared")
 }
