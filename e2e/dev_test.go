@@ -269,3 +269,19 @@ func TestDevDoesNotBorrowADatabase(t *testing.T) {
 		require.Zero(t, p.stop(t, syscall.SIGTERM), "%s", p.stderr)
 	}
 }
+
+// A key of the environment goes nowhere that a .env of the folder names: dev does not start, and doctor asks nobody.
+func TestDotEnvBorrowsNoCredential(t *testing.T) {
+	t.Parallel()
+	folder := t.TempDir()
+	require.NoError(t, os.WriteFile(filepath.Join(folder, ".env"), []byte("TEMPORAL_ADDRESS=temporal.example:7233\n"), 0o600))
+	env := map[string]string{"TEMPORAL_API_KEY": "the-environments-own"}
+	const want = "TEMPORAL_API_KEY of the environment is not sent where TEMPORAL_ADDRESS names in .env"
+	p := runIn(t, folder, env, "dev")
+	require.Equal(t, 1, p.exitCode(t))
+	require.Contains(t, p.stderr.String(), want)
+	p = runIn(t, folder, env, "doctor")
+	require.Equal(t, 1, p.exitCode(t))
+	require.Contains(t, p.stdout.String(), want)
+	require.NotContains(t, p.stdout.String(), "error")
+}

@@ -18,7 +18,7 @@ func (d *devRun) mayUseDatabase(ctx context.Context) error {
 	}
 	state, err := migrations.Look(ctx, d.config.DatabaseURL)
 	if err != nil || state.Applied > 0 {
-		return nil // what is wrong is found by the migrations, which touch nothing then
+		return err // without a look, nothing is made
 	}
 	const what = "DATABASE_URL of the environment names a database that holds nothing of hookflow's"
 	if in, ok := d.stdin.(io.Writer); !ok || !isTerminal(in) { // a terminal is an *os.File

@@ -133,7 +133,7 @@ func (d *devRun) configure() ([]string, error) {
 	if err != nil {
 		return nil, err
 	}
-	if err := checkBorrowed(d.getenv, fromFile); err != nil {
+	if err := d.checkBorrowed(); err != nil {
 		return nil, err
 	}
 	d.borrowedDatabase = d.getenv("DATABASE_URL") != ""

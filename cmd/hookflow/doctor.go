@@ -93,6 +93,9 @@ const doctorTime = 5 * time.Second
 func examine(ctx context.Context, env environment) []finding {
 	p := patient{environment: env, mode: config.Serve}
 	if env.getenv("DATABASE_URL") == "" {
+		if err := env.checkBorrowed(); err != nil { // nothing is asked then
+			return []finding{failed("configuration", err.Error(), "see .env in this folder")}
+		}
 		p.mode = config.Dev
 		p.getenv = env.setting
 	}

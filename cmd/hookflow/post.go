@@ -42,6 +42,11 @@ func newPoster(env environment, setup providers.Setup, flags sendFlags) (*poster
 	if !strings.HasSuffix(target.Path, webhooksPath+provider) {
 		target.Path += webhooksPath + provider
 	}
+	if flags.url == "" {
+		if err := env.checkSigner(setup, base); err != nil {
+			return nil, usageError("%v, or name the address with --url", err)
+		}
+	}
 	source, signer, err := newSigner(env, setup)
 	if err != nil {
 		return nil, err

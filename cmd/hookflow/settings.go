@@ -29,14 +29,21 @@ const (
 // dev of this folder noted at its last start, else the one that it generated. Empty where there is none. The commands that speak
 // to such a server need it.
 func (env environment) setting(name string) string {
-	for _, value := range []string{
-		env.getenv(name), readSettings(dotEnv)[name], readSettings(env.addressesPath())[name], readSettings(env.secretsPath())[name],
-	} {
-		if value != "" && !anyPort(name, value) {
-			return value
+	value, _ := env.settingAt(name)
+	return value
+}
+
+// settingAt is setting with the file that the value stands in, "" for the environment.
+func (env environment) settingAt(name string) (value, file string) {
+	if value := env.getenv(name); value != "" && !anyPort(name, value) {
+		return value, ""
+	}
+	for _, file := range []string{dotEnv, env.addressesPath(), env.secretsPath()} {
+		if value := readSettings(file)[name]; value != "" && !anyPort(name, value) {
+			return value, file
 		}
 	}
-	return ""
+	return "", ""
 }
 
 // anyPort reports whether a value asks for a free port: which one it became, dev has noted.
