@@ -76,19 +76,28 @@ func run(t *testing.T, c *pgx.Conn, statements string) []string {
 // What cannot be understood is refused before anything is written: a row that was done would else be pending, and done again.
 func TestRailsImport_refusesWhatItDoesNotUnderstand(t *testing.T) {
 	t.Parallel()
+	const now, at = "'2026-01-01 12:00:00+00'", ", '2026-01-01 12:00:00+00', NULL"
 	for row, want := range map[string]string{
-		`'stripe', 'evt_1', 'archived'`:     `status 'archived': 1 rows`,
-		`'stripe', 'evt_1', '2'`:            `status '2': 1 rows`, // an integer enum
-		`'stripe', 'evt_1', NULL`:           `status NULL: 1 rows`,
-		`'stripe', 'evt_1', ''`:             `status '': 1 rows`,
-		`'0', 'evt_1', 'processed'`:         `provider '0': 1 rows`,
-		`'acme_corp', 'evt_1', 'processed'`: `provider 'acme_corp': 1 rows`,
+		`'stripe', 'evt_1', 'archived', '{}'` + at:                                       `status 'archived': 1 rows`,
+		`'stripe', 'evt_1', '2', '{}'` + at:                                              `status '2': 1 rows`, // an integer enum
+		`'stripe', 'evt_1', NULL, '{}'` + at:                                             `status NULL: 1 rows`,
+		`'stripe', 'evt_1', '', '{}'` + at:                                               `status '': 1 rows`,
+		`'0', 'evt_1', 'processed', '{}'` + at:                                           `provider '0': 1 rows`,
+		`'acme_corp', 'evt_1', 'processed', '{}'` + at:                                   `provider 'acme_corp': 1 rows`,
+		`'Stripe', 'evt_1', 'pending', '{}'` + at:                                        `provider 'Stripe': 1 rows`,
+		`'stripe', 'evt_1', 'pending', NULL` + at:                                        `status 'pending' without a payload: 1 rows`,
+		`'stripe', 'evt_1', 'queued', 'null'` + at:                                       `status 'queued' without a payload: 1 rows`,
+		`'stripe', 'evt_1', 'done', '"{}"'` + at:                                         `payload that is a JSON string: 1 rows`, // JSON in text
+		`'stripe', 'evt_1', 'done', '{}', '2026-01-01 12:00:00', NULL`:                   `time without a zone, such as '2026-01-01 12:00:00': 1 rows`,
+		`'stripe', 'evt_1', 'done', '{}', ` + now + `, '01/02/2026 12:00:00'`:            `time without a zone, such as '01/02/2026 12:00:00': 1 rows`,
+		`'stripe', 'evt_1', 'done', '{}', 'infinity', NULL`:                              `time without a zone, such as 'infinity': 1 rows`,
+		`'Stripe', 'evt_1', 'x', '{}'` + at + `), ('Stripe', 'evt_2', 'done', '{}'` + at: `provider 'Stripe': 2 rows; status 'x': 1 rows`, // all at once
 	} {
 		_, url := testkit.Store(t, store.Options{})
 		c := connect(t, url)
 		run(t, c, railsFile(t, "stage.sql"))
-		run(t, c, `INSERT INTO rails_webhook_events (provider, event_id, status, received_at) VALUES
-			('stripe', 'evt_0', 'Processed', now()), (`+row+`, now())`)
+		run(t, c, `INSERT INTO rails_webhook_events (provider, event_id, status, payload, received_at, finished_at) VALUES
+			('stripe', 'evt_0', 'Processed', NULL`+at+`), (`+row+`)`)
 		_, err := c.PgConn().Exec(t.Context(), "BEGIN;"+railsFile(t, "import.sql")+";COMMIT").ReadAll()
 		require.ErrorContains(t, err, want)
 		_, err = c.Exec(t.Context(), "ROLLBACK")
@@ -103,9 +112,9 @@ func TestRailsImport_keys(t *testing.T) {
 	_, url := testkit.Store(t, store.Options{})
 	c := connect(t, url)
 	run(t, c, railsFile(t, "stage.sql"))
-	run(t, c, `INSERT INTO rails_webhook_events (provider, event_id, status, received_at) VALUES
-		('stripe', 'evt_twice', 'queued', '2026-01-01'), ('stripe', 'evt_twice', 'failed', '2026-01-02'), ('stripe', 'evt_twice', 'done', '2026-01-03'),
-		('stripe', 'sha256-00', 'done', now())`)
+	run(t, c, `INSERT INTO rails_webhook_events (provider, event_id, status, payload, received_at) VALUES
+		('stripe', 'evt_twice', 'queued', '{}', '2026-01-01 00:00Z'), ('stripe', 'evt_twice', 'failed', '{}', '2026-01-02 00:00Z'), ('stripe', 'evt_twice', 'done', '{}', '2026-01-03 00:00Z'),
+		('stripe', 'sha256-00', 'done', NULL, now())`)
 	run(t, c, railsFile(t, "import.sql"))
 	require.Equal(t, "completed", testkit.Query[string](t, url, "SELECT status::text FROM webhook_events WHERE event_id = 'evt_twice'"))
 	require.Equal(t, event.WorkflowID("stripe", "sha256-00"), testkit.Query[string](t, url, "SELECT workflow_id FROM webhook_events WHERE event_id = 'sha256-00'"))

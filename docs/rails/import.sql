@@ -4,9 +4,10 @@
 --   psql "$DATABASE_URL" -1 -v ON_ERROR_STOP=1 -f docs/rails/import.sql
 --
 -- What was done or has failed is history; what was open becomes pending, and hookflow runs it at once. So stop Rails' workers
--- first: what they still do would be done twice. A status that is none of these words, and a provider that is a number (an
--- integer enum that export.sql did not translate), is refused before anything is written: hookflow cannot know whether such a
--- row was done.
+-- first: what they still do would be done twice. What hookflow cannot understand is refused before anything is written, all of it
+-- at once with how many rows have it: a status that is none of these words, since nobody can know whether such a row was done; a
+-- provider that is a number (an integer enum that export.sql did not translate) or has capitals, since sources are called stripe,
+-- not Stripe; a payload that is text instead of an object; a row to run without a payload; a time without its zone.
 CREATE TEMP TABLE rails_words ON COMMIT DROP AS
 SELECT word, status FROM (VALUES
     ('completed', ARRAY['completed', 'complete', 'processed', 'succeeded', 'success', 'successful', 'done', 'finished', 'handled', 'skipped', 'ignored']),
@@ -16,17 +17,27 @@ SELECT word, status FROM (VALUES
 DO $$
 DECLARE unknown text;
 BEGIN
-    SELECT string_agg(format('status %s: %s rows', coalesce(quote_literal(status), 'NULL'), n), '; ' ORDER BY n DESC) INTO unknown
-      FROM (SELECT status, count(*) AS n FROM rails_webhook_events
-             WHERE status IS NULL OR lower(status) NOT IN (SELECT word FROM rails_words) GROUP BY status) AS odd;
+    WITH odd (what, n) AS (
+        SELECT 'status ' || coalesce(quote_literal(left(status, 60)), 'NULL'), count(*) FROM rails_webhook_events
+         WHERE status IS NULL OR lower(status) NOT IN (SELECT word FROM rails_words) GROUP BY status
+        UNION ALL
+        SELECT 'provider ' || quote_literal(left(provider, 60)), count(*) FROM rails_webhook_events -- a source of yours may have capitals
+         WHERE provider !~ '^[a-z0-9][a-z0-9-]{0,39}$' OR provider ~ '^[0-9]+$' GROUP BY provider
+        UNION ALL
+        SELECT 'payload that is a JSON ' || jsonb_typeof(payload), count(*) FROM rails_webhook_events
+         WHERE jsonb_typeof(payload) NOT IN ('object', 'array', 'null') GROUP BY jsonb_typeof(payload)
+        UNION ALL
+        SELECT 'status ' || quote_literal(staged.status) || ' without a payload', count(*) FROM rails_webhook_events AS staged
+          JOIN rails_words ON word = lower(staged.status) AND rails_words.status = 'pending'
+         WHERE coalesce(jsonb_typeof(payload), 'null') = 'null' GROUP BY staged.status
+        UNION ALL
+        SELECT 'time without a zone, such as ' || quote_literal(left(min(written), 60)), count(*)
+          FROM rails_webhook_events, unnest(ARRAY[received_at::text, finished_at::text]) AS written
+         WHERE written !~ '^\d{4}-\d\d-\d\d[ T]\d\d:\d\d(:\d\d(\.\d+)?)?(Z|[+-]\d\d(:?\d\d){0,2})$' HAVING count(*) > 0
+    )
+    SELECT string_agg(format('%s: %s rows', what, n), '; ' ORDER BY n DESC, what) INTO unknown FROM (SELECT * FROM odd ORDER BY n DESC LIMIT 20) AS most;
     IF unknown IS NOT NULL THEN
-        RAISE EXCEPTION 'nothing was imported: %', unknown USING HINT = 'Translate them in export.sql (CASE status WHEN 2 THEN ''processed'' … END), empty rails_webhook_events, and export again.';
-    END IF;
-    SELECT string_agg(format('provider %s: %s rows', quote_literal(provider), n), '; ' ORDER BY n DESC) INTO unknown
-      FROM (SELECT provider, count(*) AS n FROM rails_webhook_events
-             WHERE provider !~ '^[A-Za-z0-9][A-Za-z0-9-]{0,39}$' OR provider ~ '^[0-9]+$' GROUP BY provider) AS odd;
-    IF unknown IS NOT NULL THEN
-        RAISE EXCEPTION 'nothing was imported: %', unknown USING HINT = 'Write the name of a source of hookflow in export.sql: letters, digits and hyphens.';
+        RAISE EXCEPTION 'nothing was imported: %', unknown USING HINT = 'Translate it in export.sql (CASE status WHEN 2 THEN ''processed'' … END, lower(provider), (payload #>> ''{}'')::jsonb for JSON in text, AT TIME ZONE ''UTC''), empty rails_webhook_events, and export again.';
     END IF;
 END $$;
 CREATE TEMP TABLE rails_ready ON COMMIT DROP AS
@@ -38,13 +49,13 @@ SELECT DISTINCT ON (provider, event_id)
        CASE WHEN octet_length(event_id) <= 200 AND event_id ~ '^[ -~]+$' AND event_id NOT LIKE 'sha256-%' THEN provider || ':' || event_id
             ELSE provider || ':sha256-' || encode(sha256(convert_to(event_id, 'UTF8')), 'hex') END AS workflow_id,
        words.status::webhook_status AS status,
-       coalesce(payload, '{}') AS payload, error, received_at, finished_at, rails_id
+       coalesce(nullif(payload, 'null'), '{}') AS payload, error, received_at::timestamptz AS received_at, finished_at::timestamptz AS finished_at, rails_id
   FROM (SELECT *, substr(sha256(convert_to(provider || ':' || event_id, 'UTF8')), 1, 16) AS hash FROM rails_webhook_events) AS staged
        JOIN (SELECT word, status FROM rails_words) AS words ON words.word = lower(staged.status)
    -- event.CheckID
  WHERE octet_length(event_id) BETWEEN 1 AND 1024 AND event_id !~ '[\u0001-\u001f\u007f-\u009f]'
  -- Of a key that is there twice the row that was done counts, then the one that failed: what was done is not done again.
- ORDER BY provider, event_id, words.status, received_at;
+ ORDER BY provider, event_id, words.status, staged.received_at::timestamptz;
 
 -- The body is the payload as jsonb writes it: the bytes that were signed are gone, so no signature fits it any more.
 CREATE TEMP TABLE rails_taken ON COMMIT DROP AS

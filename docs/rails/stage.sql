@@ -7,6 +7,6 @@ CREATE TABLE rails_webhook_events (
     status      text,
     payload     jsonb,
     error       text,
-    received_at timestamptz NOT NULL,
-    finished_at timestamptz
+    received_at text NOT NULL, -- with its zone, which import.sql looks for: as timestamptz one without would be taken as local time
+    finished_at text
 );
