@@ -133,6 +133,11 @@ func (c Config) GoString() string { return c.String() }
 // MarshalText is String, for JSON and slog.
 func (c Config) MarshalText() ([]byte, error) { return []byte(c.String()), nil }
 
+const (
+	payloadRetention        = "HOOKFLOW_PAYLOAD_RETENTION"
+	defaultPayloadRetention = 90 * day
+)
+
 // Load reads the environment, and with readFile what HOOKFLOW_CONFIG names. The error joins a *Problem for each thing
 // that is wrong; the Config then holds what could be read, so that a caller may look for problems in the routes too. A
 // file that is not YAML at all is left for routing.Parse to report.
@@ -157,7 +162,7 @@ func Load(mode Mode, getenv func(string) string, readFile func(string) ([]byte, 
 		TemporalUIURL:     v.publicURL("HOOKFLOW_TEMPORAL_UI_URL"),
 		APITokens:         v.tokens("HOOKFLOW_API_TOKEN"),
 		DataDir:           v.text("HOOKFLOW_DATA_DIR", ".hookflow"),
-		PayloadRetention:  v.days("HOOKFLOW_PAYLOAD_RETENTION", 90*day),
+		PayloadRetention:  v.days(payloadRetention, defaultPayloadRetention),
 		TaskQueue:         v.taskQueue("HOOKFLOW_TASK_QUEUE"),
 		DrainDelay:        v.drainDelay("HOOKFLOW_DRAIN_DELAY", mode),
 		IdleTimeout:       v.idleTimeout("HOOKFLOW_IDLE_TIMEOUT"),
@@ -178,6 +183,12 @@ func LoadFile(getenv func(string) string, readFile func(string) ([]byte, error))
 	var c Config
 	v.file(&c, readFile)
 	return c, errors.Join(v.problems...)
+}
+
+// PayloadRetention reads how long content is kept, alone. A value that Load refuses is taken for the default.
+func PayloadRetention(getenv func(string) string) time.Duration {
+	v := &variables{getenv: getenv}
+	return v.days(payloadRetention, defaultPayloadRetention)
 }
 
 // addresses reads where to listen and what senders call. The ports that dev prints are for this machine; a server's

@@ -58,6 +58,7 @@ type checked struct {
 	Routes    int               `json:"routes"`
 	Providers []string          `json:"providers"`
 	Problems  []routing.Problem `json:"problems"`
+	Warnings  []string          `json:"warnings,omitempty"`
 }
 
 func newRoutesCheckCommand(env environment) *cobra.Command {
@@ -81,8 +82,14 @@ func newRoutesCheckCommand(env environment) *cobra.Command {
 		if err != nil {
 			return err
 		}
+		var warnings []string
+		if len(problems) == 0 {
+			if what := shortRetention(config.PayloadRetention(env.setting), table); what != "" {
+				warnings = append(warnings, what)
+			}
+		}
 		if inJSON {
-			found := checked{File: name, Providers: []string{}, Problems: problems}
+			found := checked{Warnings: warnings, File: name, Providers: []string{}, Problems: problems}
 			if len(problems) == 0 {
 				found.Routes, found.Providers, found.Problems = table.Len(), table.Providers(), []routing.Problem{}
 			}
@@ -92,6 +99,9 @@ func newRoutesCheckCommand(env environment) *cobra.Command {
 		} else {
 			for _, p := range problems {
 				fmt.Fprintln(env.stdout, p)
+			}
+			for _, w := range warnings {
+				fmt.Fprintln(env.stdout, "warning:", w)
 			}
 		}
 		switch {
