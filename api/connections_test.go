@@ -41,12 +41,18 @@ func getOver(t *testing.T, c net.Conn) {
 // Whoever holds connections open without a request on them shuts the door to nobody: the longest idle gives way.
 func TestIdleConnectionsGiveWay(t *testing.T) {
 	t.Parallel()
-	_, address := serveWith(t, 4, headRoom)
+	const places = 4
+	s, address := serveWith(t, places, headRoom)
 	var held []net.Conn
 	for range 12 {
 		c := dial(t, address)
 		getOver(t, c)
 		held = append(held, c)
+		require.Eventually(t, func() bool { // an answer arrives before its connection counts as idle
+			s.conns.mu.Lock()
+			defer s.conns.mu.Unlock()
+			return s.conns.idle.Len() == min(len(held), places-1) // one place is kept for who comes
+		}, time.Minute, time.Millisecond)
 	}
 	getOver(t, held[11])
 	_, err := held[0].Read(make([]byte, 1))
