@@ -174,10 +174,7 @@ func TestCostOfAnEvent(t *testing.T) {
 			for n := range 3 { // the first ones prepare the statements
 				p.send(t, n)
 			}
-			// A mark of an earlier start may still be on its way.
-			testkit.Eventually(t, func() bool { return len(p.statements.Take()) == 0 }, "the process does not come to rest")
-			d := p.send(t, 3)
-			trips := p.statements.Take()
+			d, trips := p.sendCounted(t)
 			require.Len(t, trips[:len(trips)-1], c.trips, "beside that of Find in this test: %s", strings.Join(trips, "\n--\n"))
 
 			tasks := p.tasks(t, d)
@@ -187,9 +184,37 @@ func TestCostOfAnEvent(t *testing.T) {
 				run.WorkflowExecutionInfo.HistoryLength, run.WorkflowExecutionInfo.HistorySizeBytes, tasks, len(trips)-1)
 			require.EqualValues(t, c.events, run.WorkflowExecutionInfo.HistoryLength)
 			require.Equal(t, c.tasks, tasks)
-			require.LessOrEqual(t, run.WorkflowExecutionInfo.HistorySizeBytes, c.bytes)
+			require.LessOrEqual(t, run.WorkflowExecutionInfo.HistorySizeBytes, c.bytes, "%s", p.history(t, d))
 		})
 	}
+}
+
+// sendCounted sends an event and returns it with the statements that it took. One whose step needed a second attempt, on a machine
+// that is busy, is not counted: its history holds the failure.
+func (p *inProcess) sendCounted(t *testing.T) (event.Detail, []string) {
+	t.Helper()
+	for n := 3; ; n++ {
+		// A mark of an earlier start may still be on its way.
+		testkit.Eventually(t, func() bool { return len(p.statements.Take()) == 0 }, "the process does not come to rest")
+		d := p.send(t, n)
+		trips := p.statements.Take()
+		if !strings.Contains(p.history(t, d), "last_failure:") {
+			return d, trips
+		}
+		require.Less(t, n, 10, "every event is attempted twice: %s", p.history(t, d))
+	}
+}
+
+// history is that of an event's run as text.
+func (p *inProcess) history(t *testing.T, d event.Detail) string {
+	t.Helper()
+	var text strings.Builder
+	for history := p.temporal.GetWorkflowHistory(t.Context(), d.WorkflowID, *d.RunID, false, enums.HISTORY_EVENT_FILTER_TYPE_ALL_EVENT); history.HasNext(); {
+		e, err := history.Next()
+		require.NoError(t, err)
+		fmt.Fprintln(&text, e)
+	}
+	return text.String()
 }
 
 // tasks counts the workflow tasks of an event's run.
@@ -214,9 +239,10 @@ func TestCostOfAReply(t *testing.T) {
 		p.toolCall(t, fmt.Sprint("warm-", n), "lookup")
 		p.final(t, fmt.Sprintf("vapi:warm-%d:tool-calls:tc_1", n))
 	}
-	testkit.Eventually(t, func() bool { return len(p.statements.Take()) == 0 }, "the process does not come to rest")
-	p.toolCall(t, "call", "lookup")
-	const key = "vapi:call:tool-calls:tc_1"
+	call, _ := p.computedCall(t, "call", func() {
+		testkit.Eventually(t, func() bool { return len(p.statements.Take()) == 0 }, "the process does not come to rest")
+	})
+	key := "vapi:" + call + ":tool-calls:tc_1"
 	testkit.Eventually(t, func() bool {
 		return testkit.Query[bool](t, p.config.DatabaseURL, `SELECT status = 'completed' FROM webhook_events WHERE id = $1`, event.ID(key))
 	}, "the event is not completed")
