@@ -94,9 +94,8 @@ func TestForeignDatabase(t *testing.T) {
 		"HOOKFLOW_HTTP_ADDR": "127.0.0.1:0", "HOOKFLOW_DATA_DIR": t.TempDir(),
 	}, "dev")
 	require.Equal(t, 1, dev.code, dev.stderr)
-	require.Contains(t, dev.stdout, "USING THE DATABASE OF DATABASE_URL")
 	require.Contains(t, dev.stdout, "USING THE TEMPORAL OF TEMPORAL_ADDRESS")
-	require.Contains(t, dev.stderr, "hookflow did not create")
+	require.Contains(t, dev.stderr, "DATABASE_URL of the environment cannot be used: the database has a table webhook_events that hookflow did not create")
 	require.Equal(t, 1, tables(t, database))
 	require.Equal(t, "precious", testkit.Query[string](t, database, "SELECT theirs FROM webhook_events"))
 }

@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"fmt"
 	"io"
 
 	"hookflow/migrations"
@@ -17,8 +18,11 @@ func (d *devRun) mayUseDatabase(ctx context.Context) error {
 		return nil
 	}
 	state, err := migrations.Look(ctx, d.config.DatabaseURL)
-	if err != nil || state.Applied > 0 {
-		return err // without a look, nothing is made
+	switch {
+	case err != nil: // without a look, nothing is made
+		return fmt.Errorf("DATABASE_URL of the environment cannot be used: %w", err)
+	case state.Applied > 0:
+		return nil
 	}
 	const what = "DATABASE_URL of the environment names a database that holds nothing of hookflow's"
 	if in, ok := d.stdin.(io.Writer); !ok || !isTerminal(in) { // a terminal is an *os.File
