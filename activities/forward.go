@@ -8,7 +8,6 @@ import (
 	"errors"
 	"fmt"
 	"maps"
-	"net/netip"
 	"net/url"
 	"slices"
 	"strconv"
@@ -48,7 +47,7 @@ type ForwardResult struct {
 const (
 	// DestinationRemoved ends a step whose destination is no longer in the configuration.
 	DestinationRemoved = "DestinationRemoved"
-	notConfigured      = "NotConfigured"
+	notConfigured      = delivery.NotConfigured
 	unusableAnswer     = "UnusableAnswer"
 )
 
@@ -121,7 +120,7 @@ func (f *Forward) post(ctx context.Context, e *event.Event, to routing.Forward) 
 	case answer.OK():
 		return answer, nil
 	}
-	return delivery.Response{}, WithDetail(refusal(answer, host(endpoint.URL), endpoint.FinalStatuses), ForwardResult{answer.Status, answer.Head})
+	return delivery.Response{}, WithDetail(refusal(answer, host(m.URL), endpoint.FinalStatuses), ForwardResult{answer.Status, answer.Head})
 }
 
 // endpoint is where the step sends, as its destination stands now.
@@ -139,14 +138,18 @@ func (f *Forward) endpoint(to routing.Forward) (routing.Endpoint, error) {
 
 // message fills in what the environment holds.
 func (f *Forward) message(e routing.Endpoint) (delivery.Message, error) {
-	m := delivery.Message{
-		URL: e.URL, Format: delivery.Format(e.Format), Headers: maps.Clone(e.Headers), Timeout: e.Timeout.Std(), Allowed: AllowedOf(e),
+	m := delivery.Message{Format: delivery.Format(e.Format), Headers: maps.Clone(e.Headers), Timeout: e.Timeout.Std()}
+	var err error
+	m.URL, err = ForwardURL(e, f.Secret)
+	if err == nil {
+		m.Reach, err = ReachOf(e, f.Secret)
 	}
-	signer, err := ForwardSigner(e, f.Secret)
+	if err == nil {
+		m.Signer, err = ForwardSigner(e, f.Secret)
+	}
 	if err != nil {
 		return m, temporal.NewApplicationError(err.Error(), notConfigured)
 	}
-	m.Signer = signer
 	for name, variable := range e.HeadersEnv {
 		value, err := f.Secret(variable)
 		switch {
@@ -161,35 +164,6 @@ func (f *Forward) message(e routing.Endpoint) (delivery.Message, error) {
 		m.Headers[name] = value
 	}
 	return m, nil
-}
-
-// AllowedOf is what an endpoint may reach beside the internet. Networks that cannot be read are refused when the routes are.
-func AllowedOf(e routing.Endpoint) delivery.Allowed {
-	open := delivery.Allowed{Private: e.AllowPrivate}
-	for _, text := range e.AllowNetworks {
-		if network, err := netip.ParsePrefix(text); err == nil {
-			open.Networks = append(open.Networks, network)
-		}
-	}
-	return open
-}
-
-// ForwardSigner makes the signer of an endpoint from the variable that it names. The error names the variable and never
-// its value.
-func ForwardSigner(e routing.Endpoint, secret func(name string) (string, error)) (*delivery.Signer, error) {
-	variable := cmp.Or(e.SecretsEnv, ForwardSecret)
-	value, err := secret(variable)
-	switch {
-	case err != nil:
-		return nil, err
-	case value == "":
-		return nil, fmt.Errorf("%s, with which deliveries are signed, is not set", variable)
-	}
-	signer, err := delivery.NewSigner(strings.Split(value, ","))
-	if err != nil {
-		return nil, fmt.Errorf("%s: %w", variable, err)
-	}
-	return signer, nil
 }
 
 // within cuts a time-out so that the attempt still has time to say what happened before Temporal takes it away.

@@ -170,6 +170,27 @@ func requireType(t *testing.T, err error, want string) {
 	require.False(t, application.NonRetryable())
 }
 
+// A URL that is a secret is read for each attempt, and no word of it but the host is in what people see.
+func TestForward_urlOfAVariable(t *testing.T) {
+	t.Parallel()
+	p := newPosting(t, answering(404))
+	to := routing.Forward{Endpoint: p.here().Endpoint}
+	to.URL, to.URLEnv = "", "CHAT_URL"
+	_, err := p.post(to)
+	requireType(t, err, notConfigured)
+	require.ErrorContains(t, err, "CHAT_URL, where events are sent, is not set")
+	p.variables["CHAT_URL"] = "canary"
+	_, err = p.post(to)
+	requireType(t, err, notConfigured)
+	require.NotContains(t, err.Error(), "canary")
+	p.variables["CHAT_URL"] = p.url + "/services/canary\n"
+	_, err = p.post(to)
+	requireType(t, err, "HTTP404")
+	require.NotContains(t, err.Error(), "canary")
+	require.ErrorContains(t, err, strings.TrimPrefix(p.url, "http://")+" answered 404")
+	require.Equal(t, "/services/canary", p.got[0].URL.Path)
+}
+
 // Where a destination is, and what is secret, is looked up at each attempt: what is put right reaches the steps that wait.
 func TestForward_destinationAsItStandsNow(t *testing.T) {
 	t.Parallel()

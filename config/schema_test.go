@@ -68,6 +68,8 @@ func TestSchema_takesWhatTheParserTakes(t *testing.T) {
 		"routes: [{provider: a, type: x, steps: [{name: b, forward: 'https://b.example.com'}, {name: c, forward: {destination: d, format: cloudevents, timeout: 5s}}]}]\n" +
 			"destinations: {d: {url: 'http://d.example.com', secrets_env: D, headers: {a: b}, headers_env: {c: D}, final_statuses: [410, 422]," +
 			" allow_private: true, rate_limit: 50/s, concurrency: 3, circuit: {failures: 0, pause: 1m}}}",
+		"routes: []\ndestinations: {d: {url_env: D, ca_file: ca.pem, client_cert: {cert_file: c.pem, key_file: k.pem}, proxy: 'http://p:3128'}}",
+		"routes: [{provider: a, type: x, steps: [{name: b, forward: {url_env: D, proxy_env: P}}]}]",
 		"routes: [{provider: a, type: x, steps: [], when: true, continue: false}]",
 		"routes: [{provider: a, type: [x, 'y.*'], when: payload.a > 1, name: some words, steps: [{parallel: [{activity: b}, {use: t}]}, {use: u}]}]\ntemplates: {t: [{activity: c}], u: [{activity: d}, {activity: e}]}",
 		"routes: [{provider: a, type: x, steps: [{activity: b, start_to_close_timeout: 1h30m, schedule_to_close_timeout: 0, heartbeat_timeout: 1.5s," +
@@ -99,6 +101,11 @@ func TestSchema_refusesWhatTheParserRefuses(t *testing.T) {
 		"routes: []\ndestinations: {d: {}}", "routes: []\ndestinations: {a.b: {url: 'https://d.example.com'}}",
 		"routes: []\ndestinations: {d: {url: 'https://d.example.com', rate_limit: 5}}", "routes: []\ndestinations: {d: {url: 'https://d.example.com', concurrency: 0}}",
 		"routes: []\ndestinations: {d: {url: 'https://d.example.com', format: xml}}", "routes: []\ndestinations: {d: {url: 'https://d.example.com', final_statuses: [200]}}",
+		"routes: []\ndestinations: {d: {url: 'https://d.example.com', url_env: D}}", "routes: []\ndestinations: {d: {url_env: 'https://d.example.com'}}",
+		"routes: []\ndestinations: {d: {url_env: D, proxy: 'ftp://p'}}", "routes: []\ndestinations: {d: {url_env: D, proxy: 'http://p', proxy_env: P}}",
+		"routes: []\ndestinations: {d: {url_env: D, proxy: 'http://u:p@p'}}", "routes: []\ndestinations: {d: {url_env: D, proxy: 'http://p/in'}}",
+		"routes: []\ndestinations: {d: {url_env: D, client_cert: {cert_file: c.pem}}}", "routes: []\ndestinations: {d: {url_env: D, ca_file: ''}}",
+		"routes: [{provider: a, type: x, steps: [{name: b, forward: {destination: d, ca_file: c}}]}]\ndestinations: {d: {url_env: D}}",
 		step + "inline: maybe}]}]", step + "heartbeat_timeout: 5}]}]", step + "heartbeat_timeout: 3d}]}]", step + "heartbeat_timeout: -5s}]}]",
 		step + "retry_policy: never}]}]", step + "retry_policy: {backoff_coefficient: 0.5}}]}]", step + "retry_policy: {maximum_attempts: 1.5}}]}]",
 		step + "retry_polcy: {}}]}]", step + "policy: ''}]}]",

@@ -72,7 +72,7 @@ func receive(t *testing.T, answer http.HandlerFunc) *receiver {
 }
 
 func (r *receiver) message(t *testing.T) Message {
-	return Message{Event: sample(), Attempt: 3, URL: r.URL + "/in?token=canary", Signer: signer(t, secretOf('a')), Allowed: Allowed{Private: true}}
+	return Message{Event: sample(), Attempt: 3, URL: r.URL + "/in?token=canary", Signer: signer(t, secretOf('a')), Reach: Reach{Allowed: Allowed{Private: true}}}
 }
 
 func fine(w http.ResponseWriter, _ *http.Request) { _, _ = io.WriteString(w, "thanks") }
@@ -256,7 +256,7 @@ func TestPost_failures(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			m := Message{Event: sample(), URL: c.url + "/canary?token=canary", Allowed: Allowed{Private: true}}
+			m := Message{Event: sample(), URL: c.url + "/canary?token=canary", Reach: Reach{Allowed: Allowed{Private: true}}}
 			if name == "silent" {
 				m.Timeout = 300 * time.Millisecond
 			}
@@ -303,8 +303,12 @@ func TestPost_stopped(t *testing.T) {
 func TestPost_noProxy(t *testing.T) {
 	t.Parallel()
 	c := New(clock, nil)
-	for _, client := range []*http.Client{c.client(Allowed{}), c.client(Allowed{Private: true})} {
-		require.Nil(t, client.Transport.(*http.Transport).Proxy)
+	for _, open := range []Allowed{{}, {Private: true}} {
+		client, err := c.client(Reach{Allowed: open})
+		require.NoError(t, err)
+		proxy, err := client.Transport.(*http.Transport).Proxy(httptest.NewRequest("POST", "http://a.example.com", nil))
+		require.NoError(t, err)
+		require.Nil(t, proxy)
 	}
 }
 
@@ -332,7 +336,7 @@ func TestPost_onceOverBrokenConnections(t *testing.T) {
 			}))
 			t.Cleanup(s.Close)
 			c := New(clock, nil)
-			m := Message{Event: sample(), Attempt: 1, URL: s.URL, Allowed: Allowed{Private: true}, Headers: map[string]string{"X-Idempotency-Key": "ours"}}
+			m := Message{Event: sample(), Attempt: 1, URL: s.URL, Reach: Reach{Allowed: Allowed{Private: true}}, Headers: map[string]string{"X-Idempotency-Key": "ours"}}
 			m.Event.Body = body
 			var warm sync.WaitGroup
 			for range 8 {

@@ -84,7 +84,7 @@ func TestPost_privateByName(t *testing.T) {
 	t.Parallel()
 	r := receive(t, fine)
 	m := r.message(t)
-	m.Allowed = Allowed{}
+	m.Reach.Allowed = Allowed{}
 	for _, host := range []string{"127.0.0.1", "localhost", "[::ffff:127.0.0.1]"} {
 		m.URL = strings.Replace(r.URL, "127.0.0.1", host, 1)
 		_, err := New(clock, nil).Post(t.Context(), m)

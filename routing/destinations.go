@@ -72,8 +72,7 @@ func (p *parser) destination(name string, n *yaml.Node) Destination {
 	if values == nil {
 		return d
 	}
-	d.Endpoint = p.place(values, p.endpoint(values, ownFields))
-	p.required(n, values, what, "url", "url: and where to, such as https://billing.example.com/webhooks")
+	d.Endpoint = p.place(n, values, what, p.endpoint(values, ownFields))
 	for _, key := range keys(destinationFields) {
 		if v := values[key]; v != nil {
 			destinationFields[key](p, v, &d)
@@ -128,7 +127,7 @@ func (t *Table) Destinations() map[string]Destination {
 func (t *Table) Variables() []string {
 	var names []string
 	add := func(e Endpoint) {
-		names = append(names, e.SecretsEnv)
+		names = append(names, e.SecretsEnv, e.URLEnv, e.ProxyEnv)
 		for _, header := range keys(e.HeadersEnv) {
 			names = append(names, e.HeadersEnv[header])
 		}

@@ -35,5 +35,5 @@ func TestFilesInTheDocs(t *testing.T) {
 			require.NoError(t, err, file)
 		}
 	}
-	require.Equal(t, 8, found)
+	require.Equal(t, 9, found)
 }

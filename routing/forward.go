@@ -3,7 +3,6 @@ package routing
 import (
 	"encoding/json"
 	"maps"
-	"net/url"
 	"slices"
 	"strconv"
 	"strings"
@@ -22,7 +21,9 @@ const AskActivity = "forward.Ask"
 
 // Endpoint says where events are sent, and how. Zero fields take the defaults of a delivery.
 type Endpoint struct {
-	URL    string `json:"url,omitempty"`
+	URL string `json:"url,omitempty"`
+	// URLEnv names the variable with the URL, where that is a secret itself.
+	URLEnv string `json:"url_env,omitempty"`
 	Format string `json:"format,omitempty"` // original or cloudevents
 	// SecretsEnv names the variable with the signing secrets.
 	SecretsEnv string `json:"secrets_env,omitempty"`
@@ -34,6 +35,18 @@ type Endpoint struct {
 	AllowPrivate  bool              `json:"allow_private,omitempty"`
 	// AllowNetworks are networks that are opened beside the internet, as CIDR, instead of all private ones.
 	AllowNetworks []string `json:"allow_networks,omitempty"`
+	// CAFile holds the certificates, as PEM, that are trusted instead of the system's.
+	CAFile     string      `json:"ca_file,omitempty"`
+	ClientCert *ClientCert `json:"client_cert,omitempty"`
+	// Proxy is the URL of a proxy; ProxyEnv names the variable with one that holds credentials.
+	Proxy    string `json:"proxy,omitempty"`
+	ProxyEnv string `json:"proxy_env,omitempty"`
+}
+
+// ClientCert names the files, in PEM, of the certificate that is shown to a receiver and of its key.
+type ClientCert struct {
+	CertFile string `json:"cert_file"`
+	KeyFile  string `json:"key_file"`
 }
 
 // Forward is the input of a step that forwards. With a destination, where the event goes is looked up at each attempt, so
@@ -84,7 +97,14 @@ var (
 		"final_statuses": func(p *parser, n *yaml.Node, e *Endpoint) { e.FinalStatuses = p.statuses(n) },
 	}
 	placeFields = map[string]endpointField{
-		"url":         func(p *parser, n *yaml.Node, e *Endpoint) { e.URL = p.url(n) },
+		"url":     func(p *parser, n *yaml.Node, e *Endpoint) { e.URL = p.url(n) },
+		"url_env": func(p *parser, n *yaml.Node, e *Endpoint) { e.URLEnv = p.variable(n, "url_env") },
+		"ca_file": func(p *parser, n *yaml.Node, e *Endpoint) {
+			e.CAFile = p.text(n, "ca_file", "the path of a file of PEM")
+		},
+		"client_cert": func(p *parser, n *yaml.Node, e *Endpoint) { e.ClientCert = p.clientCert(n) },
+		"proxy":       func(p *parser, n *yaml.Node, e *Endpoint) { e.Proxy = p.proxy(n) },
+		"proxy_env":   func(p *parser, n *yaml.Node, e *Endpoint) { e.ProxyEnv = p.variable(n, "proxy_env") },
 		"secrets_env": func(p *parser, n *yaml.Node, e *Endpoint) { e.SecretsEnv = p.variable(n, "secrets_env") },
 		"allow_private": func(p *parser, n *yaml.Node, e *Endpoint) {
 			if n.Kind == yaml.SequenceNode {
@@ -121,8 +141,7 @@ func (p *parser) forwardTo(n *yaml.Node, values map[string]*yaml.Node) Forward {
 	f := Forward{Endpoint: p.endpoint(values, ownFields)}
 	name := values["destination"]
 	if name == nil {
-		f.Endpoint = p.place(values, f.Endpoint)
-		p.required(n, values, "forward", "url", "url: and where to, or destination: and the name of one")
+		f.Endpoint = p.place(n, values, "forward", f.Endpoint)
 		return f
 	}
 	f.Destination = p.text(name, "destination", "the name of one of destinations")
@@ -137,8 +156,17 @@ func (p *parser) forwardTo(n *yaml.Node, values map[string]*yaml.Node) Forward {
 	return f
 }
 
-// place adds what stands in values of the fields that go with a URL.
-func (p *parser) place(values map[string]*yaml.Node, e Endpoint) Endpoint {
+// place adds what stands in values of the fields that go with a URL, which must be among them.
+func (p *parser) place(n *yaml.Node, values map[string]*yaml.Node, what string, e Endpoint) Endpoint {
+	if values["url_env"] == nil {
+		p.required(n, values, what, "url", "url: and where to, such as https://billing.example.com/webhooks, "+
+			"url_env: and the variable that holds it, or in a forward destination: and the name of one")
+	}
+	for _, key := range []string{"url", "proxy"} {
+		if v := values[key+"_env"]; v != nil && values[key] != nil {
+			p.report(v.Line, "one of the two", "%s has %s and %s_env", what, key, key)
+		}
+	}
 	for _, key := range keys(placeFields) {
 		if v := values[key]; v != nil {
 			placeFields[key](p, v, &e)
@@ -192,33 +220,6 @@ func (p *parser) format(n *yaml.Node) string {
 		return ""
 	}
 	return word
-}
-
-func (p *parser) url(n *yaml.Node) string {
-	const write = "where to, such as https://billing.example.com/webhooks"
-	text := p.text(n, "url", write)
-	if text == "" {
-		return ""
-	}
-	u, err := url.Parse(text)
-	what := ""
-	switch {
-	case err != nil || strings.ContainsFunc(text, func(c rune) bool { return c <= ' ' || c == 0x7f }):
-		what = "is not a URL"
-	case u.Scheme != "https" && u.Scheme != "http":
-		what = "does not begin with https:// or http://"
-	case u.Hostname() == "":
-		what = "has no host"
-	case u.User != nil:
-		p.report(n.Line, "the credentials into a variable, and its name behind headers_env: {Authorization: …}", "url holds a password")
-		return ""
-	case u.Fragment != "":
-		what = "has a fragment, which is never sent"
-	default:
-		return text
-	}
-	p.report(n.Line, write, "url %s", what) // not shown: it may hold a token
-	return ""
 }
 
 // pairs reads a mapping of text to text.

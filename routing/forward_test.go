@@ -99,6 +99,12 @@ func TestForward_problems(t *testing.T) {
 		"activity by hand":  {step(`{name: a, activity: forward.Post}`), "f:7: forward.Post is not an activity to be named; write: forward:"},
 		"destination name":  {destination(`a.b: {url: "https://a.example.com"}`), `f:2: "a.b" is not the name of a destination`},
 		"destination empty": {destination(`a: {}`), "f:2: destination a has no url"},
+		"two urls":          {destination(`a: {url: "https://a.example.com", url_env: A}`), "f:2: destination a has url and url_env; write: one of the two"},
+		"two proxies":       {step(`{name: a, forward: {url_env: A, proxy: "http://p", proxy_env: P}}`), "f:7: forward has proxy and proxy_env; write: one of the two"},
+		"proxy":             {destination(`a: {url_env: A, proxy: "ftp://p"}`), "f:2: proxy does not begin with http://, https:// or socks5://"},
+		"proxy's path":      {destination(`a: {url_env: A, proxy: "http://p/in"}`), "f:2: proxy has more than a host and a port"},
+		"certificate":       {destination(`a: {url_env: A, client_cert: {cert_file: a.pem}}`), "f:2: client_cert has no key_file"},
+		"of destination":    {step(`{name: a, forward: {destination: billing, ca_file: a.pem}}`), "f:7: ca_file belongs to the destination"},
 		"rate":              {destination(`a: {url: "https://a.example.com", rate_limit: 50/y}`), `f:2: rate_limit is "50/y"; write: how many`},
 		"rate of none":      {destination(`a: {url: "https://a.example.com", rate_limit: 0/s}`), `f:2: rate_limit is "0/s"`},
 		"rate not a number": {destination(`a: {url: "https://a.example.com", rate_limit: NaN/s}`), `f:2: rate_limit is "NaN/s"`},
@@ -113,9 +119,15 @@ func TestForward_problems(t *testing.T) {
 			require.NotContains(t, err.Error(), "whsec_a+b", "what may be a secret is not shown")
 		})
 	}
-	_, err := Parse("f", []byte(step(`{name: a, forward: "https://user:canary@a.example.com"}`)))
-	require.ErrorContains(t, err, "url holds a password")
-	require.NotContains(t, err.Error(), "canary")
+	for what, text := range map[string]string{
+		"url holds a password; write: it into a variable, and the variable's name behind url_env":     `{name: a, forward: "https://user:canary@a.example.com"}`,
+		"proxy holds a password; write: it into a variable, and the variable's name behind proxy_env": `{name: a, forward: {url: "https://a.example.com", proxy: "http://user:canary@p.example.com"}}`,
+		"url_env is not the name of a variable":                                                       `{name: a, forward: {url_env: "https://a.example.com/canary"}}`,
+	} {
+		_, err := Parse("f", []byte(step(text)))
+		require.ErrorContains(t, err, what)
+		require.NotContains(t, err.Error(), "canary")
+	}
 }
 
 // What only the environment can tell is asked for each endpoint, at its line.

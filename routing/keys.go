@@ -8,7 +8,7 @@ func Keys() map[string][]string {
 	all := map[string][]string{
 		"file": fileKeys, "policy": policyKeys, "retry_policy": keys(retryFields), "route": routeKeys, "step": stepKeys,
 		"parallel": parallelKeys, "use": useKeys, "reply": replyKeys,
-		"forward": forwardKeys, "destination": destinationKeys, "circuit": circuitKeys,
+		"forward": forwardKeys, "destination": destinationKeys, "circuit": circuitKeys, "client_cert": clientCertKeys,
 	}
 	for kind, list := range all {
 		all[kind] = slices.Sorted(slices.Values(list))

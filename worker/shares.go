@@ -67,6 +67,9 @@ func receiverOf(in *interceptor.ExecuteActivityInput) string {
 			return ""
 		}
 	}
+	if to.URLEnv != "" {
+		return to.URLEnv // its host may be secret, as the rest is
+	}
 	u, err := url.Parse(to.URL)
 	if err != nil || to.Destination != "" {
 		return ""

@@ -44,6 +44,7 @@ func TestReceiverOf(t *testing.T) {
 	e := event.Event{}
 	for want, args := range map[string][][]any{
 		"hooks.example.com:8443": {{e, plain}, {e, json.RawMessage(asked)}},
+		"CHAT_URL":               {{e, routing.Forward{Endpoint: routing.Endpoint{URLEnv: "CHAT_URL"}}}},
 		"":                       {{e}, {e, routing.Forward{Destination: "crm"}}, {e, 7}, {e, json.RawMessage("{")}, nil},
 	} {
 		for _, given := range args {

@@ -133,7 +133,7 @@ func (a *app) doorOptions(p plan, made map[string]providers.Source) api.Options 
 	return api.Options{
 		Accepter: a.intake, Ask: a.routes.Ask, Replier: a.intake, Sources: made, PublicURL: p.config.PublicURL, OpsHost: opsHost(p.config),
 		Ledger: ledger{a.store}, Repairs: repairs{a.store, a.intake, a.log, p.now}, Replays: replays{a.store, a.log, p.now},
-		Destinations: destinations{a.store, a.temporal, p.temporal.Namespace, p.config.TaskQueue, a.routes.Destinations, a.log, p.now},
+		Destinations: destinations{a.store, a.temporal, p.temporal.Namespace, p.config.TaskQueue, a.routes.Destinations, p.secret, a.log, p.now},
 		Tokens:       apiTokens(p.config), Ready: a.ready, TemporalURL: runURL(p.temporalUI, p.temporal.Namespace),
 		Scrape: a.telemetry.Metrics(), Metrics: a.telemetry.Door, Log: a.log, Now: p.now,
 		OnError: a.telemetry.CaptureError, Middleware: a.telemetry.Gin(),

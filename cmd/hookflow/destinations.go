@@ -8,6 +8,7 @@ import (
 	"strings"
 	"time"
 
+	"hookflow/activities"
 	"hookflow/event"
 	"hookflow/routing"
 	"hookflow/store"
@@ -25,6 +26,7 @@ type destinations struct {
 	namespace  string
 	queue      string // of the installation
 	configured func() map[string]routing.Destination
+	secret     func(name string) (string, error)
 	log        *slog.Logger
 	now        func() time.Time
 }
@@ -87,7 +89,10 @@ func (d destinations) whole(ctx context.Context, row event.Destination) event.De
 		row.State = event.Removed
 		return row
 	}
-	row.URL, row.Concurrency = shownURL(c.URL), &c.Concurrency
+	row.Concurrency = &c.Concurrency
+	if at, err := activities.ForwardURL(c.Endpoint, d.secret); err == nil {
+		row.URL = shownURL(at)
+	}
 	if c.RateLimit > 0 {
 		row.RateLimit = &c.RateLimit
 	}

@@ -21,27 +21,58 @@ func checkEndpoint(secret func(name string) (string, error), sends bool) func(ro
 		if what, write := checkHeaders(e, secret, sends); what != "" {
 			return what, write
 		}
-		if e.URL == "" {
+		switch {
+		case e.URL == "" && e.URLEnv == "":
+			return "", "" // its destination is looked at
+		case sends:
+			return checkSends(e, secret)
+		case e.URLEnv != "":
 			return "", ""
 		}
-		u, err := url.Parse(e.URL)
-		if err != nil {
-			return "url cannot be read", "where to"
-		}
-		if what := delivery.CheckHost(u.Hostname(), activities.AllowedOf(e)); what != "" {
-			return u.Hostname() + " " + what, "a host on the internet, or allow_private: true where the address is private"
-		}
-		if sends {
-			if _, err := activities.ForwardSigner(e, secret); err != nil {
-				if unread := (*config.Problem)(nil); errors.As(err, &unread) {
-					return unread.Where + " " + unread.What, unread.Write
-				}
-				return err.Error(), `whsec_ and 32 random bytes as base64 into it (echo "whsec_$(openssl rand -base64 32)"), ` +
-					"with commas between several while they are rotated"
-			}
-		}
-		return "", ""
+		return checkHost(e, e.URL)
 	}
+}
+
+// checkSends returns what keeps a process that sends from sending to an endpoint as things are.
+func checkSends(e routing.Endpoint, secret func(string) (string, error)) (what, write string) {
+	url, err := activities.ForwardURL(e, secret)
+	if err != nil {
+		return wrongIn(err, "where to, such as https://billing.example.com/webhooks, into it")
+	}
+	if what, write := checkHost(e, url); what != "" {
+		return what, write
+	}
+	reach, err := activities.ReachOf(e, secret)
+	if err != nil {
+		return wrongIn(err, "the proxy's URL into it, such as http://name:password@proxy.internal:3128")
+	}
+	if err := reach.Check(); err != nil {
+		return err.Error(), "the path of a file in PEM that this process may read"
+	}
+	if _, err := activities.ForwardSigner(e, secret); err != nil {
+		return wrongIn(err, `whsec_ and 32 random bytes as base64 into it (echo "whsec_$(openssl rand -base64 32)"), `+
+			"with commas between several while they are rotated")
+	}
+	return "", ""
+}
+
+// wrongIn parts an error into what is wrong and what to write, which is write where the error does not say.
+func wrongIn(err error, write string) (string, string) {
+	if unread := (*config.Problem)(nil); errors.As(err, &unread) {
+		return unread.Where + " " + unread.What, unread.Write
+	}
+	return err.Error(), write
+}
+
+func checkHost(e routing.Endpoint, text string) (what, write string) {
+	u, err := url.Parse(text)
+	if err != nil {
+		return "url cannot be read", "where to"
+	}
+	if what := delivery.CheckHost(u.Hostname(), activities.AllowedOf(e)); what != "" {
+		return u.Hostname() + " " + what, "a host on the internet, or allow_private: true where the address is private"
+	}
+	return "", ""
 }
 
 // secret returns what Forward asks of a secret: the variable's, else its file's, read anew each time. What was read is kept

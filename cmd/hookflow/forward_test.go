@@ -15,7 +15,7 @@ import (
 
 func TestCheckEndpoint(t *testing.T) {
 	t.Parallel()
-	variables := map[string]string{activities.ForwardSecret: randomKey(), "WRONG": "canary", "HEADER": "canary\r\n"}
+	variables := map[string]string{activities.ForwardSecret: randomKey(), "WRONG": "canary", "HEADER": "canary\r\n", "LOCAL": "http://127.0.0.1/canary"}
 	p := plan{variable: func(name string) string { return variables[name] }}
 	check := checkEndpoint(p.secret, true)
 	good := routing.Endpoint{URL: "https://billing.example.com/in"}
@@ -29,14 +29,25 @@ func TestCheckEndpoint(t *testing.T) {
 		"NONE, the value of the header X, is not set":        {HeadersEnv: map[string]string{"X": "NONE"}},
 		"WRONG: secret 1 does not begin with whsec_":         {URL: good.URL, SecretsEnv: "WRONG"},
 		"NONE, with which deliveries are signed, is not set": {URL: good.URL, SecretsEnv: "NONE"},
+		"NONE, where events are sent, is not set":            {URLEnv: "NONE"},
+		"WRONG does not begin with https:// or http://":      {URLEnv: "WRONG"},
+		"127.0.0.1 is at the private address":                {URLEnv: "LOCAL"},
+		"NONE, the proxy's URL, is not set":                  {URL: good.URL, ProxyEnv: "NONE"},
+		"WRONG does not begin with http://, https:// or":     {URL: good.URL, ProxyEnv: "WRONG"},
+		"ca_file cannot be read: no such file":               {URL: good.URL, CAFile: filepath.Join(t.TempDir(), "canary")},
+		"cert_file cannot be read: is a directory":           {URL: good.URL, ClientCert: &routing.ClientCert{CertFile: t.TempDir(), KeyFile: "canary"}},
 	} {
 		what, write := check(e)
 		require.Contains(t, what, want)
 		require.NotEmpty(t, write)
 		require.NotContains(t, what+write, "canary")
 	}
-	what, _ = checkEndpoint(nil, false)(routing.Endpoint{URL: good.URL, SecretsEnv: "NONE", HeadersEnv: map[string]string{"X": "NONE"}})
-	require.Empty(t, what, "a door sends nothing")
+	for _, e := range []routing.Endpoint{
+		{URL: good.URL, SecretsEnv: "NONE", HeadersEnv: map[string]string{"X": "NONE"}}, {URLEnv: "NONE", ProxyEnv: "NONE", CAFile: "none"},
+	} {
+		what, _ = checkEndpoint(nil, false)(e)
+		require.Empty(t, what, "a door sends nothing")
+	}
 }
 
 // What stands in files is as good as what stands in variables, and is read when it is asked for.
