@@ -1,6 +1,7 @@
 package delivery
 
 import (
+	"context"
 	"crypto/ecdsa"
 	"crypto/elliptic"
 	"crypto/rand"
@@ -180,7 +181,7 @@ func proxy(t *testing.T) (address string, requests *atomic.Int32) {
 
 // passOn is what a proxy does with a request for plain HTTP.
 func passOn(w http.ResponseWriter, q *http.Request, there net.Conn) {
-	through := &http.Transport{Dial: func(string, string) (net.Conn, error) { return there, nil }, DisableKeepAlives: true}
+	through := &http.Transport{DialContext: func(context.Context, string, string) (net.Conn, error) { return there, nil }, DisableKeepAlives: true}
 	q.Header.Del("Proxy-Authorization")
 	answer, err := through.RoundTrip(q)
 	if err != nil {
