@@ -237,7 +237,7 @@ func (a *API) routeOps(e *gin.Engine) {
 		ours.GET("/metrics", gin.WrapH(a.Scrape))
 	}
 	ours.GET("/openapi.json", a.openapi)
-	v1 := ours.Group("/v1", a.authorize)
+	v1 := ours.Group("/v1", a.authorize, a.takesNoQuery)
 	a.routeEvents(v1)
 	a.routeReplays(v1)
 	a.routeDestinations(v1)

@@ -59,6 +59,10 @@ func (a *API) pauseDestination(c *gin.Context) {
 
 // resumeDestination answers POST /v1/destinations/{name}/resume: 200 with the destination, whose circuit is closed too.
 func (a *API) resumeDestination(c *gin.Context) {
+	if err := readNoJSON(c); err != nil {
+		a.refuseQuery(c, err)
+		return
+	}
 	a.onDestination(c, func(ctx context.Context, name string) (event.Destination, error) {
 		return a.Destinations.ResumeDestination(ctx, name, c.GetString(authorKey))
 	})

@@ -11,6 +11,8 @@ import (
 	"time"
 
 	"hookflow/event"
+
+	"github.com/gin-gonic/gin"
 )
 
 const (
@@ -130,6 +132,18 @@ func readParameters[T any](query string, parameters map[string]parameter[T], f T
 		}
 	}
 	return f, nil
+}
+
+// takesNoQuery refuses a query where none is read: dry_run=true behind POST /v1/replays would be passed over, and the replay made.
+func (a *API) takesNoQuery(c *gin.Context) {
+	switch c.FullPath() {
+	case "/v1/events", "/v1/stats":
+		return
+	}
+	if c.Request.URL.RawQuery != "" {
+		a.refuseQuery(c, badQuery("%s %s takes no parameters; what it can be given stands in its body.", c.Request.Method, short(c.Request.URL.Path)))
+		c.Abort()
+	}
 }
 
 // short quotes what a caller sent, for a message back to it.

@@ -1,6 +1,7 @@
 package api
 
 import (
+	"cmp"
 	"encoding/json"
 	"errors"
 	"io"
@@ -30,13 +31,16 @@ func readJSON(c *gin.Context, v any) error {
 	decoder := json.NewDecoder(strings.NewReader(string(text)))
 	decoder.DisallowUnknownFields()
 	if err := decoder.Decode(v); err != nil {
-		return badBody("The body cannot be read: %s; its fields are: %s.", jsonFault(err), strings.Join(fields(v), ", "))
+		return badBody("The body cannot be read: %s; its fields are: %s.", jsonFault(err), cmp.Or(strings.Join(fields(v), ", "), "none"))
 	}
 	if _, err := decoder.Token(); err != io.EOF {
 		return badBody("The body holds more than one JSON value.")
 	}
 	return nil
 }
+
+// readNoJSON is readJSON for what takes nothing: a body with anything in it was meant for something else.
+func readNoJSON(c *gin.Context) error { return readJSON(c, &struct{}{}) }
 
 // jsonFault says what is wrong without the names of our types.
 func jsonFault(err error) string {

@@ -33,6 +33,10 @@ func (a *API) replayEvent(c *gin.Context, id string) {
 
 // retryEvent answers POST /v1/events/{id}/retry: 202 with the record once the waiting step was told to go on.
 func (a *API) retryEvent(c *gin.Context, id string) {
+	if err := readNoJSON(c); err != nil {
+		a.refuseQuery(c, err)
+		return
+	}
 	a.repair(c, func(ctx context.Context, author string) (event.Record, error) {
 		return a.Repairs.Retry(ctx, id, author)
 	})
@@ -40,6 +44,10 @@ func (a *API) retryEvent(c *gin.Context, id string) {
 
 // cancelEvent answers POST /v1/events/{id}/cancel: 202 with the record, which is failed already where no run had begun.
 func (a *API) cancelEvent(c *gin.Context, id string) {
+	if err := readNoJSON(c); err != nil {
+		a.refuseQuery(c, err)
+		return
+	}
 	a.repair(c, func(ctx context.Context, author string) (event.Record, error) {
 		return a.Repairs.Cancel(ctx, id, author)
 	})

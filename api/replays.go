@@ -146,6 +146,10 @@ func (a *API) showReplay(c *gin.Context) {
 // changes nothing.
 func (a *API) steerReplay(to event.ReplayState) gin.HandlerFunc {
 	return func(c *gin.Context) {
+		if err := readNoJSON(c); err != nil {
+			a.refuseQuery(c, err)
+			return
+		}
 		a.onReplay(c, func(ctx context.Context, id string) (event.Replay, error) {
 			return a.Replays.SteerReplay(ctx, id, to, c.GetString(authorKey))
 		})
