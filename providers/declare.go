@@ -119,7 +119,7 @@ func (d declarer) separator(n *yaml.Node) string {
 }
 
 func (d declarer) timestamp(n *yaml.Node) (t Timestamp) {
-	for _, e := range d.Entries(n, "timestamp", []string{"header", "element", "body", "unit", "tolerance"}) {
+	for _, e := range d.Entries(n, "timestamp", []string{"header", "element", "body", "unit", "tolerance", "past"}) {
 		switch e.Key {
 		case "header":
 			t.Header = d.Text(e.Node, e.Key, writeHeader)
@@ -131,6 +131,8 @@ func (d declarer) timestamp(n *yaml.Node) (t Timestamp) {
 			t.Unit = d.Word(e.Node, e.Key, units...)
 		case "tolerance":
 			t.Tolerance = d.Duration(e.Node, e.Key)
+		case "past":
+			t.Past = d.Duration(e.Node, e.Key)
 		}
 	}
 	if !t.present() {

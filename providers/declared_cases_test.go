@@ -164,7 +164,7 @@ func TestDeclared_SignedCases(t *testing.T) {
 			requireRefused(t, ReasonMalformed, with(strings.TrimPrefix(header, v.Prefix)))
 		}
 		if v.Timestamp.present() {
-			requireWindow(t, p, golden, v.Timestamp.Tolerance)
+			requireWindow(t, p, golden, v.Timestamp)
 		} else {
 			require.NoError(t, p.Verify(golden, testNow.Add(1000*time.Hour)), "no time is signed")
 		}
@@ -172,12 +172,12 @@ func TestDeclared_SignedCases(t *testing.T) {
 }
 
 // requireWindow asserts the window of a signed time, which the request holds in whole seconds or better.
-func requireWindow(t *testing.T, p *Declared, r *Request, tolerance time.Duration) {
+func requireWindow(t *testing.T, p *Declared, r *Request, allowed Timestamp) {
 	t.Helper()
-	require.NoError(t, p.Verify(r, testNow.Add(tolerance)))
-	require.NoError(t, p.Verify(r, testNow.Add(-tolerance)))
-	requireRefused(t, ReasonStale, p.Verify(r, testNow.Add(tolerance+time.Second)))
-	requireRefused(t, ReasonFuture, p.Verify(r, testNow.Add(-tolerance-time.Millisecond)))
+	require.NoError(t, p.Verify(r, testNow.Add(allowed.Past)))
+	require.NoError(t, p.Verify(r, testNow.Add(-allowed.Tolerance)))
+	requireRefused(t, ReasonStale, p.Verify(r, testNow.Add(allowed.Past+time.Second)))
+	requireRefused(t, ReasonFuture, p.Verify(r, testNow.Add(-allowed.Tolerance-time.Millisecond)))
 }
 
 // Signed headers count: none can be changed, dropped or doubled.

@@ -36,6 +36,9 @@ func (s Signature) inWords() string {
 	}
 	if s.Timestamp.present() {
 		words += ", ±" + short(s.Timestamp.Tolerance)
+		if t := s.Timestamp; t.Past != t.Tolerance {
+			words += ", and " + short(t.Past) + " back"
+		}
 	}
 	return words
 }
@@ -45,6 +48,9 @@ func short(d time.Duration) string {
 	text := d.String()
 	if strings.HasSuffix(text, "m0s") {
 		text = strings.TrimSuffix(text, "0s")
+	}
+	if strings.HasSuffix(text, "h0m") {
+		text = strings.TrimSuffix(text, "0m")
 	}
 	return text
 }

@@ -98,6 +98,25 @@ func (s Source) explainMissing(r *Request, now time.Time) Diagnosis {
 	return Diagnosis{Problem: "a part of the signature is missing; " + s.headersInWords(now)}
 }
 
+// unevenWindow is a provider whose requests may be older than they may lie ahead of the clock, since it repeats signatures.
+type unevenWindow interface {
+	ahead() time.Duration // 0: the window is even after all
+}
+
+func (m *Mailgun) ahead() time.Duration { return Tolerance }
+func (s *SNS) ahead() time.Duration     { return Tolerance }
+func (p *PayPal) ahead() time.Duration  { return Tolerance }
+
+func (d *Declared) ahead() time.Duration {
+	all, _ := d.proof.(alternatives)
+	for _, v := range all {
+		if t := v.Timestamp; t.present() && t.Past != t.Tolerance {
+			return t.Tolerance
+		}
+	}
+	return 0
+}
+
 // explainTime finds the signed time: the window in which the verifier finds neither too old nor too new lies around it.
 func (s Source) explainTime(r *Request, now time.Time, reason string) Diagnosis {
 	is := func(t time.Time, reason string) bool {
@@ -108,14 +127,19 @@ func (s Source) explainTime(r *Request, now time.Time, reason string) Diagnosis 
 	old := edge(func(t time.Time) bool { return !is(t, ReasonStale) })
 	early := edge(func(t time.Time) bool { return is(t, ReasonFuture) })
 	// A time in whole seconds is not too old for almost a second more, see inWindow.
-	tolerance := (old.Sub(early)/2 - time.Millisecond).Round(time.Second)
-	signed := early.Add(tolerance + time.Millisecond)
+	back := (old.Sub(early)/2 - time.Millisecond).Round(time.Second)
+	ahead := back
+	if u, ok := s.Provider.(unevenWindow); ok && u.ahead() > 0 {
+		ahead = u.ahead()
+		back = (old.Sub(early) - ahead - 2*time.Millisecond).Round(time.Second)
+	}
+	signed := early.Add(ahead + time.Millisecond)
 	off := now.Sub(signed).Abs().Round(time.Second)
 	d := Diagnosis{Problem: fmt.Sprintf("the signed time %s is %s old, and %s is allowed",
-		signed.UTC().Round(time.Millisecond).Format(time.RFC3339), off, tolerance)}
+		signed.UTC().Round(time.Millisecond).Format(time.RFC3339), off, back)}
 	if reason == ReasonFuture {
 		d.Problem = fmt.Sprintf("the signed time %s lies %s ahead, and %s is allowed",
-			signed.UTC().Round(time.Millisecond).Format(time.RFC3339), off, tolerance)
+			signed.UTC().Round(time.Millisecond).Format(time.RFC3339), off, ahead)
 		d.Hints = append(d.Hints, "is the clock of this server right?")
 	}
 	then := s.Explain(r, signed)

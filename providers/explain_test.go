@@ -34,6 +34,8 @@ func TestExplain(t *testing.T) {
 		"late and changed":       {kind: "zoom", change: func(r *Request) { r.Body = append(r.Body, '\n') }, now: time.Hour, want: "is 1h0m0s old", hint: "a new line was added"},
 		"early":                  {kind: "slack", change: func(*Request) {}, now: -10 * time.Minute, want: "lies 10m0s ahead", hint: "the clock of this server"},
 		"milliseconds":           {kind: "workos", change: func(*Request) {}, now: 4 * time.Minute, want: "is 4m0s old, and 3m0s is allowed"},
+		"a retry too late":       {kind: "linear", change: func(*Request) {}, now: 9 * time.Hour, want: "2026-01-01T00:00:00Z is 9h0m0s old, and 8h0m0s is allowed", hint: "at that time the signature was right"},
+		"a retry too early":      {kind: "linear", change: func(*Request) {}, now: -6 * time.Minute, want: "2026-01-01T00:00:00Z lies 6m0s ahead, and 5m0s is allowed"},
 		"another URL":            {kind: "square", change: func(r *Request) { r.URL = strings.Replace(r.URL, "https", "http", 1) }, want: "another URL was signed: https://"},
 		"a slash behind the URL": {kind: "twilio", change: func(r *Request) { r.URL += "/" }, want: "another URL was signed: https://"},
 	} {
@@ -48,6 +50,9 @@ func TestExplain(t *testing.T) {
 			if c.kind == "twilio" {
 				r.Header.Set("Content-Type", formType)
 				r.Body = []byte("AccountSid=AC0123456789abcdef0123456789abcdef&CallSid=CA0123456789abcdef0123456789abcdef")
+			}
+			if c.kind == "linear" { // whose time stands in the body
+				r.Body = []byte(`{"webhookTimestamp":1767225600000}`)
 			}
 			source.Provider.(Signer).Sign(r, testNow)
 			signature := r.Header.Clone()

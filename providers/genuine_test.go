@@ -75,3 +75,20 @@ func TestGitLab_typeOfSystemHooks(t *testing.T) {
 		require.Equal(t, want, d.Events[0].Type)
 	}
 }
+
+// Linear's retries come after 1 minute, 1 hour and 6 hours, and are the first attempt byte for byte, with its time in the body.
+// https://linear.app/developers/webhooks and https://github.com/vercel/eve/issues/1570
+func TestLinear_retries(t *testing.T) {
+	t.Parallel()
+	const secret, body = "a secret of Linear's, 32 bytes", `{"action":"create","type":"Issue","data":{"id":"x"},"webhookTimestamp":1767225600000}`
+	p := declaredOf(t, KindOf("linear"), secret)
+	r := &Request{Method: http.MethodPost, URL: "https://h", Body: []byte(body), Header: http.Header{
+		"Linear-Signature": {hex.EncodeToString(hmacSHA256(secret, body))}, "Linear-Delivery": {"d"},
+	}}
+	first := time.Unix(1767225600, 0)
+	for _, after := range []time.Duration{0, time.Minute, 61 * time.Minute, 7*time.Hour + time.Minute + 15*time.Second} {
+		require.NoError(t, p.Verify(r, first.Add(after)), after)
+	}
+	requireRefused(t, ReasonStale, p.Verify(r, first.Add(9*time.Hour)))
+	requireRefused(t, ReasonFuture, p.Verify(r, first.Add(-6*time.Minute)))
+}

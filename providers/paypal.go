@@ -142,7 +142,7 @@ func (p *PayPal) transmission(r *Request, now time.Time) (id, timestamp string, 
 	if !payPalWord.MatchString(id) || signed.IsZero() {
 		return "", "", signed, unverified(ReasonMalformed)
 	}
-	return id, timestamp, signed, inUnevenWindow(signed, now, payPalPast)
+	return id, timestamp, signed, inUnevenWindow(signed, now, payPalPast, Tolerance)
 }
 
 func payPalSum(id, timestamp, webhook string, body []byte) [sha256.Size]byte {

@@ -37,12 +37,12 @@ func inWindow(signed, now time.Time, tolerance time.Duration) error {
 	return nil
 }
 
-// inUnevenWindow refuses a signed time that lies further back than past, or further ahead than Tolerance.
-func inUnevenWindow(signed, now time.Time, past time.Duration) error {
+// inUnevenWindow refuses a signed time that lies further back than past, or further ahead than ahead.
+func inUnevenWindow(signed, now time.Time, past, ahead time.Duration) error {
 	if signed.Before(now) {
 		return inWindow(signed, now, past)
 	}
-	return inWindow(signed, now, Tolerance)
+	return inWindow(signed, now, ahead)
 }
 
 // timeHeader returns the text of a header that holds a signed time in seconds, once it lies within Tolerance of now.

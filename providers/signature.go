@@ -74,6 +74,8 @@ type Timestamp struct {
 	Unit string
 	// Tolerance is how far the time may lie from the clock, in both directions; default Tolerance. It cannot be off.
 	Tolerance time.Duration
+	// Past is how far back it may lie, where the sender repeats its first attempt byte for byte; default Tolerance.
+	Past time.Duration
 }
 
 func (t Timestamp) present() bool { return t.Header != "" || t.Element != "" || t.Body != "" }
@@ -142,6 +144,9 @@ func (s Signature) withDefaults() Signature {
 	if s.Timestamp.Tolerance == 0 {
 		s.Timestamp.Tolerance = Tolerance
 	}
+	if s.Timestamp.Past == 0 {
+		s.Timestamp.Past = s.Timestamp.Tolerance
+	}
 	return s
 }
 
@@ -194,7 +199,7 @@ func (v *Verifier) checkTime() error {
 	switch {
 	case sources > 1:
 		return errors.New("the timestamp has several sources: name one of header, element, body")
-	case t.Tolerance < 0:
+	case t.Tolerance < 0, t.Past < 0:
 		return errors.New("the tolerance is negative")
 	case !slices.Contains(units, t.Unit):
 		return fmt.Errorf("the timestamp's unit %q is unknown: write %s", t.Unit, strings.Join(units, ", "))

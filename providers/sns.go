@@ -183,7 +183,7 @@ func (s *SNS) Verify(r *Request, now time.Time) error {
 	if !ok {
 		return unverified(ReasonMalformed)
 	}
-	if err := inUnevenWindow(m.time(), now, snsPast); err != nil {
+	if err := inUnevenWindow(m.time(), now, snsPast, Tolerance); err != nil {
 		return err
 	}
 	if !slices.Contains(s.topics, m.fields["TopicArn"]) {

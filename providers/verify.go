@@ -182,7 +182,7 @@ func (v *Verifier) signedTime(r *Request, g given, now time.Time) (text string, 
 	if !ok {
 		return "", unverified(ReasonMalformed)
 	}
-	return text, inWindow(signed, now, t.Tolerance)
+	return text, inUnevenWindow(signed, now, t.Past, t.Tolerance)
 }
 
 func (v *Verifier) timeInBody(body []byte) (string, error) {
