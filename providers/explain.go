@@ -131,7 +131,7 @@ func (s Source) explainTime(r *Request, now time.Time, reason string) Diagnosis 
 	ahead := back
 	if u, ok := s.Provider.(unevenWindow); ok && u.ahead() > 0 {
 		ahead = u.ahead()
-		back = (old.Sub(early) - ahead - 2*time.Millisecond).Round(time.Second)
+		back = (old.Sub(early) - ahead - time.Millisecond).Truncate(time.Second)
 	}
 	signed := early.Add(ahead + time.Millisecond)
 	off := now.Sub(signed).Abs().Round(time.Second)
