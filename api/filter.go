@@ -141,7 +141,7 @@ func (a *API) takesNoQuery(c *gin.Context) {
 		return
 	}
 	if c.Request.URL.RawQuery != "" {
-		a.refuseQuery(c, badQuery("%s %s takes no parameters; what it can be given stands in its body.", c.Request.Method, short(c.Request.URL.Path)))
+		a.refuseQuery(c, badQuery("%s %s takes no parameters in its query.", c.Request.Method, short(c.Request.URL.Path)))
 		c.Abort()
 	}
 }

@@ -42,9 +42,9 @@ func failed(err error, host string, timeout time.Duration) *Failure {
 	var wrapped *url.Error
 	var network net.Error
 	var proxy *net.OpError
-	var told *proxyError
-	if errors.As(err, &told) {
-		return &Failure{ConnectFailed, fmt.Sprintf("the proxy answered %d, and does not connect to %s", told.status, host)}
+	var denied *proxyError
+	if errors.As(err, &denied) {
+		return &Failure{ConnectFailed, fmt.Sprintf("the proxy answered %d, and does not connect to %s", denied.status, host)}
 	}
 	if errors.As(err, &proxy) && proxy.Op == "proxyconnect" { // net/http's word for a proxy that was not reached
 		err, host = proxy.Err, "the proxy"

@@ -113,9 +113,10 @@ func (c *Client) client(r Reach) (*http.Client, error) {
 	if err != nil {
 		return nil, err
 	}
+	key := r.key()
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	kept := c.ways[r.key()]
+	kept := c.ways[key]
 	if kept != nil && kept.files.equal(read) {
 		return kept.client, nil
 	}
@@ -126,7 +127,7 @@ func (c *Client) client(r Reach) (*http.Client, error) {
 	if kept != nil {
 		kept.transport.CloseIdleConnections()
 	}
-	c.ways[r.key()] = made
+	c.ways[key] = made
 	return made.client, nil
 }
 

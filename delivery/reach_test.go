@@ -148,10 +148,10 @@ func TestReach_connectionsAreNotShared(t *testing.T) {
 }
 
 // proxy is an HTTP proxy that wants a password. It connects by its own resolver, in which every name is this machine.
-func proxy(t *testing.T) (address string, requests *atomic.Int32) {
+func proxy(t *testing.T, secured *tls.Config) (address string, requests *atomic.Int32) {
 	t.Helper()
 	requests = &atomic.Int32{}
-	s := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, q *http.Request) {
+	s := httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, q *http.Request) {
 		if q.Header.Get("Proxy-Authorization") != "Basic dXNlcjpjYW5hcnk=" {
 			w.WriteHeader(http.StatusProxyAuthRequired)
 			return
@@ -175,6 +175,11 @@ func proxy(t *testing.T) (address string, requests *atomic.Int32) {
 		go func() { _, _ = io.Copy(there, here); _ = there.Close() }()
 		go func() { _, _ = io.Copy(here, there); _ = here.Close() }()
 	}))
+	if s.TLS = secured; secured != nil {
+		s.StartTLS()
+	} else {
+		s.Start()
+	}
 	t.Cleanup(s.Close)
 	return s.Listener.Addr().String(), requests
 }
@@ -203,7 +208,7 @@ func TestReach_proxy(t *testing.T) {
 	plain := receive(t, fine)
 	p, err := url.Parse(plain.URL)
 	require.NoError(t, err)
-	at, requests := proxy(t)
+	at, requests := proxy(t, nil)
 	c := New(clock, nil)
 	post := func(to, through string) (Response, error) {
 		return c.Post(t.Context(), Message{
@@ -233,6 +238,85 @@ func TestReach_proxy(t *testing.T) {
 	}
 	_, err = post(name+p.Port(), "http://169.254.169.254:3128")
 	requireFailure(t, err, AddressRefused, "the proxy is at the address 169.254.169.254")
+}
+
+// The way to the proxy itself may be secured, by the same authority.
+func TestReach_securedProxy(t *testing.T) {
+	t.Parallel()
+	a := newAuthority(t)
+	at, _ := a.receiver(t, tls.NoClientCert)
+	pair, err := tls.LoadX509KeyPair(a.path("receiver.pem"), a.path("receiver-key.pem"))
+	require.NoError(t, err)
+	through, requests := proxy(t, &tls.Config{Certificates: []tls.Certificate{pair}})
+	_, port, err := net.SplitHostPort(through)
+	require.NoError(t, err)
+	m := Message{Event: sample(), URL: at, Signer: signer(t, secretOf('a')), Reach: Reach{
+		Allowed: Allowed{Private: true}, Proxy: "https://user:canary@localhost:" + port, CAFile: a.path("ca.pem"),
+	}}
+	_, err = New(clock, nil).Post(t.Context(), m)
+	require.NoError(t, err)
+	require.EqualValues(t, 1, requests.Load())
+	m.Reach.CAFile = ""
+	_, err = New(clock, nil).Post(t.Context(), m)
+	requireFailure(t, err, ConnectFailed, "the certificate of the proxy cannot be trusted")
+}
+
+// socks is a SOCKS5 proxy without a password (RFC 1928), in whose resolver every name is this machine.
+func socks(t *testing.T) string {
+	t.Helper()
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	require.NoError(t, err)
+	t.Cleanup(func() { _ = l.Close() })
+	go func() {
+		for {
+			here, err := l.Accept()
+			if err != nil {
+				return
+			}
+			go relay(here)
+		}
+	}()
+	return l.Addr().String()
+}
+
+func relay(here net.Conn) {
+	defer here.Close()
+	greeting := make([]byte, 2)
+	if _, err := io.ReadFull(here, greeting); err != nil {
+		return
+	}
+	_, _ = io.CopyN(io.Discard, here, int64(greeting[1])) // the methods
+	_, _ = here.Write([]byte{5, 0})
+	request := make([]byte, 5) // version, CONNECT, reserved, a name, its length
+	if _, err := io.ReadFull(here, request); err != nil || request[1] != 1 || request[3] != 3 {
+		return
+	}
+	to := make([]byte, int(request[4])+2)
+	if _, err := io.ReadFull(here, to); err != nil {
+		return
+	}
+	port := int(to[len(to)-2])<<8 | int(to[len(to)-1])
+	there, err := net.DialTCP("tcp", nil, &net.TCPAddr{IP: net.IPv4(127, 0, 0, 1), Port: port})
+	if err != nil {
+		return
+	}
+	defer there.Close()
+	_, _ = here.Write([]byte{5, 0, 0, 1, 0, 0, 0, 0, 0, 0})
+	go func() { _, _ = io.Copy(there, here) }()
+	_, _ = io.Copy(here, there)
+}
+
+func TestReach_socks(t *testing.T) {
+	t.Parallel()
+	plain := receive(t, fine)
+	u, err := url.Parse(plain.URL)
+	require.NoError(t, err)
+	answer, err := New(clock, nil).Post(t.Context(), Message{
+		Event: sample(), URL: "http://receiver.invalid:" + u.Port(), Signer: signer(t, secretOf('a')), Reach: Reach{Proxy: "socks5://" + socks(t)},
+	})
+	require.NoError(t, err)
+	require.Equal(t, "thanks", answer.Head)
+	require.Equal(t, "receiver.invalid:"+u.Port(), (<-plain.requests).Host)
 }
 
 func TestReach_Check(t *testing.T) {

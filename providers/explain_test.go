@@ -36,6 +36,7 @@ func TestExplain(t *testing.T) {
 		"milliseconds":           {kind: "workos", change: func(*Request) {}, now: 4 * time.Minute, want: "is 4m0s old, and 3m0s is allowed"},
 		"a retry too late":       {kind: "linear", change: func(*Request) {}, now: 9 * time.Hour, want: "2026-01-01T00:00:00Z is 9h0m0s old, and 8h0m0s is allowed", hint: "at that time the signature was right"},
 		"a retry too early":      {kind: "linear", change: func(*Request) {}, now: -6 * time.Minute, want: "2026-01-01T00:00:00Z lies 6m0s ahead, and 5m0s is allowed"},
+		"late, a repeating one":  {kind: "mailgun", change: func(*Request) {}, now: 9 * time.Hour, want: "2026-01-01T00:00:00Z is 9h0m0s old, and 8h10m0s is allowed"},
 		"another URL":            {kind: "square", change: func(r *Request) { r.URL = strings.Replace(r.URL, "https", "http", 1) }, want: "another URL was signed: https://"},
 		"a slash behind the URL": {kind: "twilio", change: func(r *Request) { r.URL += "/" }, want: "another URL was signed: https://"},
 	} {
